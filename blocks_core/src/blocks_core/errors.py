@@ -1,0 +1,183 @@
+"""Every error that the core raises.
+
+    BlocksError
+    ├── NameInvalid              a slug, a name or an address is not well formed
+    ├── BlockTypeInvalid         a class cannot serve as a block type
+    ├── BlockInvalid             a block's fields do not fit its schema
+    ├── ValueNotStorable         a value would not come back from storage as it went in
+    ├── LibraryMissing           no registry is installed
+    ├── NotFound
+    │   ├── BlockTypeNotFound    no such type is installed or registered
+    │   └── BlockNotFound        no such document
+    ├── Conflict
+    │   ├── BlockExists          the name is taken
+    │   ├── BlockInUse           other blocks hold the block that is to be deleted
+    │   ├── SchemaConflict       a type's structure changed and its version did not
+    │   └── SchemaTooNew         the document was stored by a newer version of its type
+    ├── PluginBroken             an installed plugin cannot be imported
+    ├── KeyringError
+    │   ├── KeysMissing          there are no keys where they should be
+    │   ├── KeysInvalid          the keys cannot be read
+    │   ├── KeyUnknown           the keyring lacks the key that sealed a document
+    │   └── SealBroken           a sealed document was altered, or its key is a wrong one
+    ├── StorageFailed
+    │   ├── PathNotFound         no file there
+    │   └── PathRefused          the path leads outside of the storage, or is none
+    ├── CredentialsRefused       a service did not accept the credentials
+    └── NotificationFailed       a message was not delivered
+
+A message says what happened, why, and what to do; it never holds a secret's value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class BlocksError(Exception):
+    """The root of all errors of this project."""
+
+
+class NameInvalid(BlocksError, ValueError):
+    """A slug, a name or an address is not well formed."""
+
+
+class BlockTypeInvalid(BlocksError, TypeError):
+    """A class cannot serve as a block type."""
+
+
+@dataclass(frozen=True)
+class FieldProblem:
+    """What is wrong with one field; the text never repeats the value."""
+
+    path: str
+    """Dotted path of the field, empty for the block as a whole."""
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}" if self.path else self.problem
+
+
+class BlockInvalid(BlocksError, ValueError):
+    """A block's fields do not fit its schema; `problems` has one entry for each field."""
+
+    def __init__(self, what: str, problems: Sequence[FieldProblem]) -> None:
+        self.problems = tuple(problems)
+        listed = "; ".join(str(problem) for problem in self.problems)
+        super().__init__(f"{what} is not valid: {listed}.")
+
+
+class ValueNotStorable(BlocksError, TypeError):
+    """A value would not come back from storage as it went in, so nothing was saved."""
+
+
+class LibraryMissing(BlocksError):
+    """No registry is installed, so there is nothing to load from or save to."""
+
+
+class NotFound(BlocksError, LookupError):
+    """Something that was asked for by its name is not there."""
+
+
+class BlockTypeNotFound(NotFound):
+    """No such block type is installed, or registered."""
+
+
+class BlockNotFound(NotFound):
+    """No such document."""
+
+    def __init__(self, address: str, suggestions: Iterable[str] = ()) -> None:
+        self.address = address
+        super().__init__(
+            f"No block '{address}' is saved{did_you_mean(suggestions)}. "
+            f'Run "block ls" to see what there is, or save it first.'
+        )
+
+
+class Conflict(BlocksError):
+    """What was asked contradicts what is stored."""
+
+
+class BlockExists(Conflict):
+    """The name is taken."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        super().__init__(
+            f"A block '{address}' is saved already. Choose another name, or overwrite it "
+            f"(overwrite=True in Python, --overwrite on the command line)."
+        )
+
+
+class BlockInUse(Conflict):
+    """Other blocks hold the block that is to be deleted."""
+
+    def __init__(self, address: str, users: Sequence[str]) -> None:
+        self.address = address
+        self.users = tuple(users)
+        super().__init__(
+            f"Block '{address}' is used by {', '.join(users)}. Change these first, or delete it all the "
+            f"same (force=True in Python, --force on the command line): they will then fail to load."
+        )
+
+
+class SchemaConflict(Conflict):
+    """A type's structure changed and its version did not."""
+
+
+class SchemaTooNew(Conflict):
+    """The document was stored by a newer version of its type."""
+
+
+class PluginBroken(BlocksError, ImportError):
+    """An installed plugin cannot be imported."""
+
+
+class KeyringError(BlocksError):
+    """The keys that seal secrets cannot be used."""
+
+
+class KeysMissing(KeyringError):
+    """There are no keys where they should be."""
+
+
+class KeysInvalid(KeyringError):
+    """The keys cannot be read."""
+
+
+class KeyUnknown(KeyringError):
+    """The keyring lacks the key that sealed a document."""
+
+
+class SealBroken(KeyringError):
+    """A sealed document was altered, or the key of that id is not the one that sealed it."""
+
+
+class StorageFailed(BlocksError):
+    """A storage did not do what was asked."""
+
+
+class PathNotFound(StorageFailed, FileNotFoundError):
+    """No file there."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class PathRefused(StorageFailed, ValueError):
+    """The path leads outside of the storage, or is no path."""
+
+
+class CredentialsRefused(BlocksError):
+    """A service did not accept the credentials."""
+
+
+class NotificationFailed(BlocksError):
+    """A message was not delivered."""
+
+
+def did_you_mean(suggestions: Iterable[str]) -> str:
+    """Return ` (did you mean 'x' or 'y'?)`, or nothing where there are no suggestions."""
+    quoted = " or ".join(f"'{suggestion}'" for suggestion in suggestions)
+    return f" (did you mean {quoted}?)" if quoted else ""
