@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import cleandoc, isabstract
 from typing import Any, ClassVar, Self
 from uuid import UUID
@@ -42,7 +42,7 @@ class Saved:
     slug: str
     name: str
     version: int
-    digest: str
+    digest: str = field(repr=False)
     """Of the content as it was stored: tells whether the object was changed since."""
 
     @property
@@ -107,7 +107,7 @@ class Block(BaseModel, ABC):
 
     def __eq__(self, other: object) -> bool:
         """Compare types and fields, not where the blocks are saved."""
-        return type(self) is type(other) and self.__dict__ == other.__dict__
+        return type(self) is type(other) and vars(self) == vars(other)
 
     __hash__ = None  # pyright: ignore[reportAssignmentType] blocks can be changed, as pydantic's models
 
@@ -121,7 +121,7 @@ class Block(BaseModel, ABC):
         """Return a saved block: by name from its own type, by `slug/name` from `Block` or a capability.
 
         Args:    version: of the document; None is the newest.
-        Raises:  BlockNotFound, BlockTypeNotFound, PluginBroken, BlockInvalid, KeyringError.
+        Raises:  NotFound, PluginBroken, BlockInvalid, SchemaConflict, SchemaTooNew, KeyringError.
         """
         return current_library().load(cls, name, version=version)
 
@@ -186,7 +186,7 @@ def slug_of(block_type: type[Block]) -> str:
 def _refuse_reserved_fields(cls: type[Block]) -> None:
     for name in RESERVED.intersection(cls.model_fields):
         raise BlockTypeInvalid(
-            f"{cls.__name__}.{name} takes a name of Block itself. Rename the field; an alias can keep its name."
+            f"{cls.__name__}.{name} takes a name of Block itself. Rename the field; an alias keeps it outside."
         )
 
 

@@ -7,7 +7,7 @@ The default is built at first use by the function that the entry point `default`
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Lock
@@ -34,7 +34,7 @@ def current_library() -> Any:
 
 
 @contextmanager
-def use_library(library: Any) -> Iterator[Any]:
+def use_library(library: Any) -> Generator[Any]:
     """Make a library the current one inside a `with` statement."""
     token = _given.set(library)
     try:

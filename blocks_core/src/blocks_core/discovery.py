@@ -14,6 +14,7 @@ import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
+from typing import Any
 
 from blocks_core.errors import PluginBroken
 
@@ -90,9 +91,7 @@ def _scan(path: tuple[str, ...]) -> dict[str, tuple[Offer, ...]]:
             for group in GROUPS:
                 if config.has_section(group):
                     for name, target in config.items(group, raw=True):
-                        offer = Offer(
-                            group, name, target, _spelled(distribution.name), distribution.version or ""
-                        )
+                        offer = Offer(group, name, target, *_origin_of(distribution))
                         found[group].append(offer)
     except configparser.Error:  # one malformed file ends that library's whole scan
         return _scan_leniently(path)
@@ -120,6 +119,6 @@ def _sorted(offers: list[Offer]) -> tuple[Offer, ...]:
     return tuple(sorted(set(offers), key=lambda offer: (offer.name, offer.distribution)))
 
 
-def _spelled(name: str) -> str:
-    """Return a distribution's name as people install it: its folder writes `_` for `-`."""
-    return name.replace("_", "-")
+def _origin_of(distribution: Any) -> tuple[str, str]:
+    """Return name and version; the name as people install it, as its folder writes `_` for `-`."""
+    return str(distribution.name).replace("_", "-"), str(distribution.version or "")

@@ -90,6 +90,8 @@ class Draft:
     slug: str
     name: str
     type_version: int
+    structure_hash: str
+    """Of the type's schema, as the process that saves knows it."""
     content: Encoded
 
 

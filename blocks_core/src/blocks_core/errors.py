@@ -8,7 +8,8 @@
     ├── LibraryMissing           no registry is installed
     ├── NotFound
     │   ├── BlockTypeNotFound    no such type is installed or registered
-    │   └── BlockNotFound        no such document
+    │   ├── BlockNotFound        no such document
+    │   └── ReferenceBroken      a block holds another one that is not saved any more
     ├── Conflict
     │   ├── BlockExists          the name is taken
     │   ├── BlockInUse           other blocks hold the block that is to be deleted
@@ -85,13 +86,25 @@ class BlockTypeNotFound(NotFound):
 
 
 class BlockNotFound(NotFound):
-    """No such document."""
+    """No such document, or no such version of it."""
 
-    def __init__(self, address: str, suggestions: Iterable[str] = ()) -> None:
+    def __init__(self, address: str, suggestions: Iterable[str] = (), *, version: int | None = None) -> None:
         self.address = address
+        if version is None:
+            missing = f"No block '{address}' is saved{did_you_mean(suggestions)}."
+        else:
+            missing = f"Block '{address}' has no version {version}."
+        super().__init__(f'{missing} Run "block ls" to see what there is, or save it first.')
+
+
+class ReferenceBroken(NotFound):
+    """A block holds another one that is not saved any more."""
+
+    def __init__(self, address: str, field: str, target: str) -> None:
+        self.address, self.field, self.target = address, field, target
         super().__init__(
-            f"No block '{address}' is saved{did_you_mean(suggestions)}. "
-            f'Run "block ls" to see what there is, or save it first.'
+            f"Block '{address}' holds the block '{target}' in its field '{field}', and that block is not saved "
+            f"(any more). Save '{address}' again with another block in that field."
         )
 
 

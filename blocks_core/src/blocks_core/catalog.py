@@ -1,0 +1,125 @@
+"""The block types that are installed, found without importing a plugin until one of its types is used."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from blocks_core.block import Block
+from blocks_core.diagnosis import diagnose
+from blocks_core.discovery import Offer, read_offers
+from blocks_core.errors import BlockTypeNotFound, NameInvalid, PluginBroken, did_you_mean
+from blocks_core.manifest import read_manifest
+from blocks_core.names import check_slug, suggest
+from blocks_core.schema import BlockType, describe
+
+
+@dataclass(frozen=True)
+class CatalogEntry:
+    """One offered type: what its plugin's manifest says of it, and what is wrong with it."""
+
+    offer: Offer
+    block_type: BlockType | None = None
+    """None where the plugin ships no manifest."""
+    problem: str = ""
+    """Empty where nothing is known to be wrong."""
+
+
+class Catalog:
+    """Slug -> installed type."""
+
+    def entries(self) -> list[CatalogEntry]:
+        """Return every type that an installed distribution offers, sorted by slug; imports nothing."""
+        offers = read_offers("blocks.types")
+        claims = Counter(offer.name for offer in offers)
+        return [self._entry(offer, claimed_twice=claims[offer.name] > 1) for offer in offers]
+
+    def find(self, slug: str) -> type[Block]:
+        """Return a type's class, importing its plugin and no other.
+
+        Raises:  BlockTypeNotFound; PluginBroken.
+        """
+        offers = [offer for offer in read_offers("blocks.types") if offer.name == slug]
+        if offers:
+            _refuse_claims(offers)
+            return load_type(offers[0])
+        for block_type in _defined_types(Block):
+            if block_type.type_info.slug == slug:
+                return block_type
+        raise BlockTypeNotFound(self._not_found(slug))
+
+    def describe(self, slug: str) -> BlockType:
+        """Return what is known of a type: from its manifest, else from its class.
+
+        Raises:  BlockTypeNotFound; PluginBroken.
+        """
+        offers = [offer for offer in read_offers("blocks.types") if offer.name == slug]
+        if not offers:
+            return describe(self.find(slug))
+        _refuse_claims(offers)
+        return self.describe_offer(offers[0])
+
+    def describe_offer(self, offer: Offer) -> BlockType:
+        """Return what is known of an offered type: from its manifest, else from its class.
+
+        Raises:  PluginBroken.
+        """
+        return read_manifest(offer) or describe(
+            load_type(offer),
+            distribution=offer.distribution,
+            distribution_version=offer.distribution_version,
+        )
+
+    def _entry(self, offer: Offer, *, claimed_twice: bool) -> CatalogEntry:
+        if claimed_twice:
+            return CatalogEntry(offer, None, str(_claimed_twice(offer.name)))
+        try:
+            check_slug(offer.name)
+            block_type = read_manifest(offer)
+        except (NameInvalid, PluginBroken) as error:
+            return CatalogEntry(offer, None, str(error))
+        return CatalogEntry(offer, block_type, diagnose(offer) or "")
+
+    def _not_found(self, slug: str) -> str:
+        known = {offer.name for offer in read_offers("blocks.types")}
+        return (
+            f"No block type '{slug}' is installed{did_you_mean(suggest(slug, known))}. Install the plugin "
+            f'that provides it, or run "block plugin ls".'
+        )
+
+
+def load_type(offer: Offer) -> type[Block]:
+    """Import an offered type and return its class.
+
+    Raises:  PluginBroken: the import failed, or what it found is not the type that was offered.
+    """
+    found = offer.load()
+    if not (isinstance(found, type) and issubclass(found, Block)):
+        raise PluginBroken(
+            f"'{offer.name}' of {offer.origin} names '{offer.target}', which is no Block subclass. Upgrade or remove "
+            f"{offer.distribution}."
+        )
+    if found.type_info.slug != offer.name:
+        raise PluginBroken(
+            f"'{offer.name}' of {offer.origin} names '{offer.target}', whose slug is '{found.type_info.slug}'. "
+            f"The name of the entry point must be the slug: upgrade or remove {offer.distribution}."
+        )
+    return found
+
+
+def _refuse_claims(offers: list[Offer]) -> None:
+    if len(offers) > 1:
+        raise _claimed_twice(offers[0].name)
+
+
+def _claimed_twice(slug: str) -> PluginBroken:
+    claims = " and ".join(offer.origin for offer in read_offers("blocks.types") if offer.name == slug)
+    return PluginBroken(f"The slug '{slug}' is claimed by {claims}. Uninstall all but one of them.")
+
+
+def _defined_types(base: type[Block]) -> Iterator[type[Block]]:
+    """Yield the classes that this process has defined below a class, the newest first."""
+    for block_type in reversed(base.__subclasses__()):
+        yield from _defined_types(block_type)
+        yield block_type

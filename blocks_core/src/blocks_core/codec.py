@@ -1,0 +1,347 @@
+"""Blocks to their stored form and back, exactly: a value that would not come back the same is refused.
+
+Encoding walks the *value*, not its type's schema, so a secret is found wherever it sits. Decoding gives
+plain data whose leaves are real objects again (secrets, bytes, dates, blocks), which pydantic then
+validates: a union picks the member by the object's type and not by the look of a text.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from base64 import b64decode, b64encode
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from hashlib import sha256
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from pathlib import PurePath
+from re import Pattern
+from typing import Any, cast
+from uuid import UUID
+
+from pydantic import BaseModel, RootModel, Secret, SecretBytes, SecretStr
+from pydantic.networks import _BaseMultiHostUrl, _BaseUrl  # pyright: ignore[reportPrivateUsage] no public base
+from pydantic_core import to_jsonable_python
+
+from blocks_core.block import Block, Saved
+from blocks_core.building import build_block
+from blocks_core.document import Encoded, Json, dotted, pointer_to, reference_mark
+from blocks_core.errors import BlockInvalid, ValueNotStorable
+from blocks_core.secret import is_secret
+
+MAX_DEPTH = 100
+
+_TEXT_LEAVES = (
+    _BaseUrl,
+    _BaseMultiHostUrl,
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    Pattern,
+)
+"""Values that pydantic makes of their text, and that no union confuses with one."""
+
+_TO_TEXT: dict[type, tuple[str, Callable[[Any], str]]] = {
+    bytes: ("bytes", lambda value: b64encode(value).decode()),
+    datetime: ("datetime", datetime.isoformat),
+    date: ("date", date.isoformat),
+    time: ("time", time.isoformat),
+    timedelta: ("timedelta", to_jsonable_python),
+    Decimal: ("decimal", str),
+    UUID: ("uuid", str),
+    PurePath: ("path", str),
+}
+"""Type -> mark and text of the values that JSON lacks; a subclass stands before its base."""
+
+_FROM_TEXT: dict[str, Callable[[str], Any]] = {
+    "bytes": b64decode,
+    "datetime": datetime.fromisoformat,
+    "date": date.fromisoformat,
+    "time": time.fromisoformat,
+    "timedelta": lambda text: _parse_timedelta(text),
+    "decimal": Decimal,
+    "uuid": UUID,
+    "path": lambda text: _parse_path(text),
+    "float": float,
+    "int": int,
+    "bool": lambda text: text == "true",
+}
+
+_FROM_LIST: dict[str, Callable[[list[Any]], Any]] = {"tuple": tuple, "set": set, "frozenset": frozenset}
+
+
+def encode_block(block: Block, *, address: str) -> Encoded:
+    """Return a block's fields in stored form, having made sure that they come back as they are.
+
+    Args:    address: what to call the block in an error.
+    Raises:  ValueNotStorable: a value has no stored form, or would come back as another; the message has
+             its path.
+    """
+    walk = _Walk(address)
+    content = walk.encode(_fields_of(block))
+    _verify(block, content, walk, address)
+    return content
+
+
+def digest_of(content: Encoded) -> str:
+    """Return the digest of a block's whole content, the same for the same content."""
+    text = json.dumps(content.to_json(), sort_keys=True, separators=(",", ":"))
+    return sha256(text.encode()).hexdigest()
+
+
+def decode(content: Encoded, block_at: Callable[[str, str, Any], Any]) -> Any:
+    """Return plain data of stored content, its leaves made objects again.
+
+    Args:    block_at: makes the block of a mark: (pointer, mark, its decoded fields or None).
+    """
+    return _decode(content, content.data, "", block_at)
+
+
+def fill_in(content: Encoded, *, hide: str | None = None) -> Json:
+    """Return the natural JSON of stored content, secrets in their places or each as the given text."""
+
+    def filled(data: Json, pointer: str) -> Json:
+        if content.marks.get(pointer, "").startswith("secret:"):
+            secret = content.secrets.get(pointer)
+            return hide if hide is not None or secret is None else fill_in(secret)
+        if isinstance(data, dict):
+            return {key: filled(value, pointer_to(pointer, key)) for key, value in data.items()}
+        if isinstance(data, list):
+            return [filled(value, pointer_to(pointer, index)) for index, value in enumerate(data)]
+        return data
+
+    return filled(content.data, "")
+
+
+class _Walk:
+    """One walk over a value: collects the marks, the secrets and the type at each place."""
+
+    def __init__(self, address: str, depth: int = 0) -> None:
+        self._address = address
+        self._base_depth = depth
+        self._marks: dict[str, str] = {}
+        self._secrets: dict[str, Encoded] = {}
+        self.shape: dict[str, type] = {}
+        self.blocks: dict[str, Block] = {}
+
+    def encode(self, value: Any) -> Encoded:
+        return Encoded(self._encode(value, "", self._base_depth), self._marks, self._secrets)
+
+    def _encode(self, value: Any, pointer: str, depth: int) -> Json:
+        if depth > MAX_DEPTH:
+            raise self.refusal(pointer, f"lies deeper than {MAX_DEPTH} levels. Flatten it")
+        self.shape[pointer] = type(value)
+        if value is None or type(value) in (bool, int, str):
+            return value
+        if is_secret(value):
+            return self._encode_secret(value, pointer, depth)
+        if isinstance(value, Enum):
+            return self._encode(value.value, pointer, depth + 1)
+        if isinstance(value, float):
+            return self._encode_float(value, pointer)
+        for kind, (mark, to_text) in _TO_TEXT.items():
+            if isinstance(value, kind):
+                self._marks[pointer] = mark
+                return to_text(value)
+        return self._encode_structure(value, pointer, depth)
+
+    def _encode_structure(self, value: Any, pointer: str, depth: int) -> Json:
+        if isinstance(value, Block):
+            return self._encode_block(value, pointer, depth)
+        if isinstance(value, RootModel):
+            return self._encode(cast("Any", value).root, pointer, depth + 1)
+        if isinstance(value, BaseModel):
+            return self._encode_members(_fields_of(value), pointer, depth)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            members = {
+                item.name: getattr(value, item.name) for item in dataclasses.fields(value) if item.init
+            }
+            return self._encode_members(members, pointer, depth)
+        if isinstance(value, dict):
+            return self._encode_dict(cast("dict[Any, Any]", value), pointer, depth)
+        if isinstance(value, (list, deque)):
+            return self._encode_items(cast("list[Any]", value), pointer, depth)
+        if isinstance(value, (tuple, set, frozenset)):
+            return self._encode_collection(cast("Any", value), pointer, depth)
+        return self._encode_leaf(value, pointer)
+
+    def _encode_leaf(self, value: Any, pointer: str) -> Json:
+        if isinstance(value, str):  # a subclass, like the next: pydantic makes it again of its plain value
+            return str(value)
+        if isinstance(value, int):
+            return int(value)
+        if isinstance(value, _TEXT_LEAVES):
+            return cast("Json", to_jsonable_python(value))
+        raise self.refusal(
+            pointer, f"is a {type(value).__name__}, which has no stored form. Use a field type of pydantic"
+        )
+
+    def _encode_secret(self, value: Any, pointer: str, depth: int) -> Json:
+        kind = (
+            "str" if isinstance(value, SecretStr) else "bytes" if isinstance(value, SecretBytes) else "value"
+        )
+        inner = _Walk(self._address, depth + 1)
+        self._secrets[pointer] = inner.encode(value.get_secret_value())
+        if inner.blocks:
+            raise self.refusal(pointer, "holds a block inside a secret. Keep the block outside of it")
+        self.shape |= {pointer + inside: kind for inside, kind in inner.shape.items() if inside}
+        self._marks[pointer] = f"secret:{kind}"
+        return None
+
+    def _encode_float(self, value: float, pointer: str) -> Json:
+        if math.isfinite(value):
+            return float(value)
+        self._marks[pointer] = "float"
+        return str(value)
+
+    def _encode_block(self, block: Block, pointer: str, depth: int) -> Json:
+        info, saved = block.type_info, block.saved_as
+        self.blocks[pointer] = block
+        if info.slug is None:
+            raise self.refusal(
+                pointer, f"is a {type(block).__name__}, a block without a slug. Give its class one"
+            )
+        if saved is None:
+            self._marks[pointer] = f"inline:{info.slug}@{info.version}"
+            return self._encode_members(_fields_of(block), pointer, depth)
+        self._refuse_changed(block, saved, pointer)
+        self._marks[pointer] = reference_mark(saved.id)
+        return None
+
+    def _refuse_changed(self, block: Block, saved: Saved, pointer: str) -> None:
+        if digest_of(_Walk(saved.address).encode(_fields_of(block))) != saved.digest:
+            raise self.refusal(
+                pointer,
+                f"is '{saved.address}', changed since it was loaded. Save it first, so that the change is not lost",
+            )
+
+    def _encode_members(self, members: Mapping[str, Any], pointer: str, depth: int) -> Json:
+        return {
+            key: self._encode(value, pointer_to(pointer, key), depth + 1) for key, value in members.items()
+        }
+
+    def _encode_dict(self, value: dict[Any, Any], pointer: str, depth: int) -> Json:
+        keys = {key: self._key(key, pointer) for key in value}
+        kinds = {kind for kind, _ in keys.values()}
+        if len(kinds) > 1:
+            raise self.refusal(pointer, f"mixes keys of the types {', '.join(sorted(kinds))}. Use one")
+        if kinds - {"str"}:
+            self._marks[pointer] = f"keys:{kinds.pop()}"
+        return self._encode_members({keys[key][1]: item for key, item in value.items()}, pointer, depth)
+
+    def _key(self, key: Any, pointer: str) -> tuple[str, str]:
+        if is_secret(key):
+            raise self.refusal(pointer, "has a secret as a key. Keep secrets in the values")
+        if isinstance(key, Enum):
+            return self._key(key.value, pointer)
+        if isinstance(key, str):
+            return "str", str(key)
+        if isinstance(key, (bool, int, float)):
+            return type(key).__name__, json.dumps(key) if isinstance(key, bool) else str(key)
+        for kind, (mark, to_text) in _TO_TEXT.items():
+            if isinstance(key, kind):
+                return mark, to_text(key)
+        raise self.refusal(pointer, f"has a key of type {type(key).__name__}. Use texts, numbers or dates")
+
+    def _encode_items(self, items: Any, pointer: str, depth: int) -> Json:
+        return [self._encode(item, pointer_to(pointer, index), depth + 1) for index, item in enumerate(items)]
+
+    def _encode_collection(self, items: Any, pointer: str, depth: int) -> Json:
+        kind = tuple if isinstance(items, tuple) else frozenset if isinstance(items, frozenset) else set
+        self._marks[pointer] = kind.__name__
+        if kind is not tuple:  # a set has no order of its own: give it one, so that equal sets look equal
+            ordered = sorted(cast("Any", items), key=lambda item: self._digest_of_item(item, depth))
+            return self._encode_items(ordered, pointer, depth)
+        return self._encode_items(items, pointer, depth)
+
+    def _digest_of_item(self, item: Any, depth: int) -> str:
+        return digest_of(_Walk(self._address, depth + 1).encode(item))
+
+    def refusal(self, pointer: str, problem: str) -> ValueNotStorable:
+        return ValueNotStorable(
+            f"Block '{self._address}' was not saved: {dotted(pointer) or 'a value'} {problem}."
+        )
+
+
+def _verify(block: Block, content: Encoded, walk: _Walk, address: str) -> None:
+    def block_at(pointer: str, mark: str, members: Any) -> Block:
+        original = walk.blocks[pointer]
+        return original if members is None else build_block(type(original), members, what="it")
+
+    try:
+        again = build_block(type(block), decode(content, block_at), what="what was stored")
+    except BlockInvalid as error:
+        raise ValueNotStorable(
+            f"Block '{address}' was not saved, as it could not be loaded: {error}"
+        ) from error
+    second = _Walk(address)
+    if second.encode(_fields_of(again)) == content and second.shape == walk.shape:
+        return
+    for pointer, kind in walk.shape.items():
+        if second.shape.get(pointer) is not kind:
+            found = second.shape.get(pointer, type(None)).__name__
+            raise walk.refusal(
+                pointer,
+                f"is a {kind.__name__} and would come back as a {found}. Give the union a discriminator, or the "
+                f"field a narrower type",
+            )
+    raise walk.refusal(
+        "", "changes when it is stored and loaded. Make the validators give back what they are given"
+    )
+
+
+def _fields_of(model: BaseModel) -> dict[str, Any]:
+    fields = {name: model.__dict__[name] for name in type(model).model_fields}
+    return fields | (model.__pydantic_extra__ or {})
+
+
+def _decode(content: Encoded, data: Json, pointer: str, block_at: Callable[[str, str, Any], Any]) -> Any:
+    mark = content.marks.get(pointer, "")
+    if mark.startswith("secret:"):
+        return _decode_secret(mark, content.secrets[pointer], block_at)
+    if mark.startswith("block:"):
+        return block_at(pointer, mark, None)
+    if isinstance(data, dict):
+        members = {
+            key: _decode(content, value, pointer_to(pointer, key), block_at) for key, value in data.items()
+        }
+        if mark.startswith("inline:"):
+            return block_at(pointer, mark, members)
+        if mark.startswith("keys:"):
+            parse = _FROM_TEXT[mark.removeprefix("keys:")]
+            return {parse(key): value for key, value in members.items()}
+        return members
+    if isinstance(data, list):
+        items = [
+            _decode(content, value, pointer_to(pointer, index), block_at) for index, value in enumerate(data)
+        ]
+        return _FROM_LIST.get(mark, list)(items)
+    return _FROM_TEXT[mark](cast("str", data)) if mark else data
+
+
+def _decode_secret(mark: str, inner: Encoded, block_at: Callable[[str, str, Any], Any]) -> Any:
+    value = decode(inner, block_at)
+    if mark == "secret:str":
+        return SecretStr(value)
+    if mark == "secret:bytes":
+        return SecretBytes(value)
+    return Secret[Any](value)
+
+
+def _parse_timedelta(text: str) -> timedelta:
+    from pydantic import TypeAdapter  # built when a duration is met, and only then
+
+    return TypeAdapter(timedelta).validate_python(text)
+
+
+def _parse_path(text: str) -> PurePath:
+    from pathlib import Path
+
+    return Path(text)

@@ -1,0 +1,77 @@
+"""What can be told to be wrong with a plugin by reading its source, without importing it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from blocks_core.discovery import Offer
+
+
+def diagnose(offer: Offer) -> str | None:
+    """Return why an offered object cannot be imported, or None where nothing is seen to be wrong.
+
+    A fault that shows only when the code runs is not seen: for that the plugin must be imported.
+    """
+    file = _module_file(offer.module)
+    if file is None:
+        return f"there is no module '{offer.module}'"
+    if file.suffix != ".py":
+        return None
+    try:
+        tree = ast.parse(file.read_bytes(), filename=str(file))
+    except (SyntaxError, ValueError) as error:
+        return f"'{offer.module}' is not Python: {error}"
+    for statement in tree.body:
+        problem = _problem_of(statement)
+        if problem:
+            return f"line {statement.lineno} of '{offer.module}' {problem}"
+    return None
+
+
+def _module_file(module: str) -> Path | None:
+    """Return a module's file; of the packages above it none is imported."""
+    top, *rest = module.split(".")
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    if spec is None:
+        return None
+    folders = [Path(folder) for folder in spec.submodule_search_locations or []]
+    if not rest:
+        return Path(spec.origin) if spec.origin else None
+    for folder in folders:
+        inner = folder.joinpath(*rest)
+        for file in (inner.with_suffix(".py"), inner / "__init__.py"):
+            if file.is_file():
+                return file
+        for file in inner.parent.glob(f"{inner.name}.*.so"):
+            return file
+    return None
+
+
+def _problem_of(statement: ast.stmt) -> str | None:
+    if isinstance(statement, ast.Raise) and statement.exc is not None:
+        return f"raises {ast.unparse(statement.exc)}"
+    for package in _packages_imported(statement):
+        if not _is_there(package):
+            return f"imports '{package}', which is not installed"
+    return None
+
+
+def _packages_imported(statement: ast.stmt) -> Iterator[str]:
+    if isinstance(statement, ast.Import):
+        for alias in statement.names:
+            yield alias.name.partition(".")[0]
+    elif isinstance(statement, ast.ImportFrom) and not statement.level and statement.module:
+        yield statement.module.partition(".")[0]
+
+
+def _is_there(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False

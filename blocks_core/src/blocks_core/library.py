@@ -1,0 +1,134 @@
+"""The library: what `Block.load`, `save` and `delete` talk to. It joins the catalog and a registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from blocks_core.block import Block, Saved, slug_of
+from blocks_core.building import build_block
+from blocks_core.catalog import Catalog
+from blocks_core.codec import decode, digest_of, encode_block
+from blocks_core.document import Document, DocumentTree, Draft, dotted
+from blocks_core.errors import (
+    BlockInvalid,
+    BlockTypeNotFound,
+    FieldProblem,
+    NameInvalid,
+    SchemaConflict,
+    SchemaTooNew,
+)
+from blocks_core.names import check_name, join_address, split_address
+from blocks_core.registry import Registration, Registry
+
+AnyBlock = TypeVar("AnyBlock", bound=Block)
+
+
+class Library:
+    """Blocks by name. An explicit object: any number can live side by side."""
+
+    def __init__(self, registry: Registry, catalog: Catalog | None = None) -> None:
+        self.registry = registry
+        self.catalog = catalog or Catalog()
+
+    def load(self, block_type: type[AnyBlock], name: str, *, version: int | None = None) -> AnyBlock:
+        """Return a saved block; `Block.load` says how it is named and what it raises."""
+        slug, name = _address(block_type, name)
+        concrete = block_type if block_type.type_info.slug else self.catalog.find(slug)
+        if not issubclass(concrete, block_type):
+            problem = FieldProblem("", f"it is a {concrete.__name__}, which is no {block_type.__name__}")
+            raise BlockInvalid(f"Block '{join_address(slug, name)}'", [problem])
+        tree = self.registry.load(slug, name, version=version)
+        return cast("AnyBlock", self._build(tree.root, concrete, tree))
+
+    def save(self, block: Block, name: str, *, overwrite: bool = False) -> UUID:
+        """Save a block; `Block.save` says how and what it raises."""
+        from blocks_core.schema import describe  # late, with the next: loading needs no schema
+
+        slug = slug_of(type(block))
+        content = encode_block(block, address=join_address(slug, check_name(name)))
+        described = describe(type(block))
+        draft = Draft(slug, name, described.version, described.structure_hash, content)
+        try:
+            document = self.registry.save(draft, overwrite=overwrite)
+        except BlockTypeNotFound:
+            self.register(type(block))
+            document = self.registry.save(draft, overwrite=overwrite)
+        block._set_saved(_saved(document))  # pyright: ignore[reportPrivateUsage] the library's own door
+        return document.id
+
+    def delete(self, block_type: type[Block], name: str, *, force: bool = False) -> None:
+        """Delete a saved block; `Block.delete` says how it is named and what it raises."""
+        slug, name = _address(block_type, name)
+        self.registry.delete(slug, name, force=force)
+
+    def register(self, block_type: type[Block]) -> Registration:
+        """Note a type of this process in the registry, with the distribution that offers it.
+
+        Raises:  SchemaConflict.
+        """
+        from blocks_core.schema import describe
+
+        described = describe(block_type)
+        for entry in self.catalog.entries():
+            if (
+                entry.offer.name == described.slug
+                and entry.offer.package == block_type.__module__.partition(".")[0]
+            ):
+                described = self.catalog.describe_offer(entry.offer)
+        return self.registry.register(described)
+
+    def close(self) -> None:
+        """Let go of the registry's connections."""
+        self.registry.close()
+
+    def _build(self, document: Document, block_type: type[Block], tree: DocumentTree) -> Block:
+        _refuse_other_version(document.address, block_type, document.type_version)
+
+        def block_at(pointer: str, mark: str, members: Mapping[str, Any] | None) -> Block:
+            if members is None:
+                other = tree.others[UUID(mark.removeprefix("block:"))]
+                return self._build(other, self.catalog.find(other.slug), tree)
+            slug, _, version = mark.removeprefix("inline:").rpartition("@")
+            inner = self.catalog.find(slug)
+            _refuse_other_version(f"{document.address}, field {dotted(pointer)}", inner, int(version))
+            return build_block(inner, members, what=f"Block '{document.address}', field {dotted(pointer)},")
+
+        fields = decode(document.content, block_at)
+        block = build_block(block_type, fields, what=f"Block '{document.address}'")
+        block._set_saved(_saved(document))  # pyright: ignore[reportPrivateUsage]
+        return block
+
+
+def _address(block_type: type[Block], name: str) -> tuple[str, str]:
+    own = block_type.type_info.slug
+    if own is None:
+        return split_address(name)
+    if "/" not in name:
+        return own, check_name(name)
+    slug, name = split_address(name)
+    if slug != own:
+        raise NameInvalid(
+            f"{block_type.__name__} loads blocks of the type '{own}', not '{slug}/{name}'. Ask the class of "
+            f"'{slug}', or Block.load('{slug}/{name}')."
+        )
+    return slug, name
+
+
+def _refuse_other_version(address: str, block_type: type[Block], stored: int) -> None:
+    installed = block_type.type_info.version
+    if stored > installed:
+        raise SchemaTooNew(
+            f"Block '{address}' was stored by version {stored} of its type, and version {installed} is installed "
+            f"here. Upgrade the plugin that provides '{block_type.type_info.slug}'."
+        )
+    if stored < installed:
+        raise SchemaConflict(
+            f"Block '{address}' was stored by version {stored} of its type, and version {installed} is installed "
+            f"here, which has no upgrade from version {stored}. Save the block anew, or install the older plugin."
+        )
+
+
+def _saved(document: Document) -> Saved:
+    return Saved(document.id, document.slug, document.name, document.version, digest_of(document.content))

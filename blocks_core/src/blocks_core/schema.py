@@ -1,0 +1,134 @@
+"""What is known of a block type: its JSON Schema and what its class says of itself.
+
+Source: JSON Schema 2020-12; pydantic's generator of it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import PydanticInvalidForJsonSchema, Secret, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from blocks_core.block import Block, slug_of
+from blocks_core.document import Json
+from blocks_core.errors import BlockTypeInvalid
+from blocks_core.structure import structure_hash
+
+
+@dataclass(frozen=True)
+class BlockType:
+    """What is known of a block type without importing it: what a registry stores and a manifest ships."""
+
+    slug: str
+    version: int
+    title: str
+    description: str
+    capabilities: tuple[str, ...]
+    schema: dict[str, Json] = field(repr=False)
+    structure_hash: str
+    target: str
+    """`module:class`."""
+    distribution: str = ""
+    distribution_version: str = ""
+    example: str = ""
+    """Python code that loads a block of the type."""
+    logo: str = field(default="", repr=False)
+    """SVG text."""
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the fields as a JSON object."""
+        return cast("dict[str, Json]", asdict(self) | {"capabilities": list(self.capabilities)})
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> BlockType:
+        """Return what `to_json` gave."""
+        values: dict[str, Any] = {**value, "capabilities": tuple(value["capabilities"])}
+        return cls(**values)
+
+    def secret_fields(self) -> tuple[str, ...]:
+        """Return the names of the fields whose own value may be a secret."""
+        properties = cast("dict[str, Any]", self.schema.get("properties", {}))
+        return tuple(name for name, part in properties.items() if _says_secret(part))
+
+
+def describe(block_type: type[Block], *, distribution: str = "", distribution_version: str = "") -> BlockType:
+    """Return what there is to know of a block type's class.
+
+    Raises:  NameInvalid: the class has no slug. BlockTypeInvalid: its fields have no JSON Schema.
+    """
+    slug = slug_of(block_type)
+    schema = schema_of(block_type)
+    root = block_type.__module__.partition(".")[0]
+    return BlockType(
+        slug=slug,
+        version=block_type.type_info.version,
+        title=block_type.type_info.title,
+        description=block_type.type_info.description,
+        capabilities=block_type.type_info.capabilities,
+        schema=schema,
+        structure_hash=structure_hash(schema),
+        target=f"{block_type.__module__}:{block_type.__qualname__}",
+        distribution=distribution,
+        distribution_version=distribution_version,
+        example=f'from {root} import {block_type.__name__}\n\nblock = {block_type.__name__}.load("NAME")\n',
+        logo=_logo_of(root, slug),
+    )
+
+
+@lru_cache(maxsize=256)
+def _schema_text(block_type: type[Block]) -> str:
+    try:
+        schema = block_type.model_json_schema(by_alias=False, schema_generator=_Generator)
+    except PydanticInvalidForJsonSchema as error:
+        raise BlockTypeInvalid(
+            f"{block_type.__name__} has a field that JSON Schema cannot describe: {error}. Use a field type of "
+            f"pydantic, or annotate the field with pydantic.WithJsonSchema."
+        ) from error
+    return json.dumps(schema)
+
+
+def schema_of(block_type: type[Block]) -> dict[str, Json]:
+    """Return the JSON Schema of a type's stored fields, by their Python names, secrets marked `writeOnly`.
+
+    A field that takes a block says so by `x-block-type` (a slug) or `x-capability`.
+
+    Raises:  BlockTypeInvalid: a field's type has no JSON Schema.
+    """
+    return json.loads(_schema_text(block_type))
+
+
+def _says_secret(part: Any) -> bool:
+    node = cast("dict[str, Any]", part) if isinstance(part, dict) else {}
+    options: list[dict[str, Any]] = [node, *node.get("anyOf", []), *node.get("oneOf", [])]
+    return any(option.get("writeOnly") for option in options)
+
+
+def _logo_of(package: str, slug: str) -> str:
+    file = getattr(sys.modules.get(package), "__file__", None)
+    logo = Path(file).parent / "logos" / f"{slug}.svg" if file else None
+    return logo.read_text("utf-8") if logo and logo.is_file() else ""
+
+
+class _Generator(GenerateJsonSchema):
+    """Marks `Secret[T]` as pydantic marks `SecretStr`."""
+
+    def json_or_python_schema(self, schema: core_schema.JsonOrPythonSchema) -> JsonSchemaValue:
+        found = super().json_or_python_schema(schema)
+        serialization = cast("dict[str, Any]", schema.get("serialization", {}))
+        if serialization.get("function") is _serializer_of_secrets():
+            found = {**found, "writeOnly": True}
+        return found
+
+
+@lru_cache(maxsize=1)
+def _serializer_of_secrets() -> object:
+    """Return the function by which pydantic serializes each `Secret[T]`: the mark that it leaves."""
+    schema = cast("dict[str, Any]", TypeAdapter(Secret[int]).core_schema)
+    return schema["serialization"]["function"]

@@ -1,0 +1,10 @@
+"""The conformance kit: subclass one suite for each thing that you build, and inherit its tests.
+
+Needs pytest and hypothesis: `pip install blocks-core[testing]`.
+"""
+
+from blocks_core.testing.block_suite import BlockSuite, secrets_of, shown
+from blocks_core.testing.memory import MemoryRegistry, memory_library
+from blocks_core.testing.registry_suite import RegistrySuite
+
+__all__ = ["BlockSuite", "MemoryRegistry", "RegistrySuite", "memory_library", "secrets_of", "shown"]
