@@ -71,6 +71,18 @@ class Catalog:
             distribution_version=offer.distribution_version,
         )
 
+    def offered(self, block_type: type[Block]) -> BlockType | None:
+        """Return what is known of a class that an installed distribution offers, or None where none does."""
+        package = block_type.__module__.partition(".")[0]
+        for offer in read_offers("blocks.types"):
+            if (offer.name, offer.package) == (block_type.type_info.slug, package):
+                return describe(
+                    block_type,
+                    distribution=offer.distribution,
+                    distribution_version=offer.distribution_version,
+                )
+        return None
+
     def _entry(self, offer: Offer, *, claimed_twice: bool) -> CatalogEntry:
         if claimed_twice:
             return CatalogEntry(offer, None, str(_claimed_twice(offer.name)))

@@ -43,11 +43,11 @@ class Encoded:
                 yield pointer, UUID(kind.removeprefix(_REFERENCE))
 
     def data_text(self) -> str:
-        """Return the data as JSON text, the same for the same data."""
+        """Return the data as JSON text, members in their order."""
         return _dump(self.data)
 
     def marks_text(self) -> str:
-        """Return the marks as JSON text, the same for the same marks."""
+        """Return the marks as JSON text."""
         return _dump(dict(self.marks))
 
     def secrets_bytes(self) -> bytes:
@@ -147,4 +147,4 @@ def reference_mark(document_id: UUID) -> str:
 
 
 def _dump(value: Json) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)

@@ -70,14 +70,7 @@ class Library:
         """
         from blocks_core.schema import describe
 
-        described = describe(block_type)
-        for entry in self.catalog.entries():
-            if (
-                entry.offer.name == described.slug
-                and entry.offer.package == block_type.__module__.partition(".")[0]
-            ):
-                described = self.catalog.describe_offer(entry.offer)
-        return self.registry.register(described)
+        return self.registry.register(self.catalog.offered(block_type) or describe(block_type))
 
     def close(self) -> None:
         """Let go of the registry's connections."""

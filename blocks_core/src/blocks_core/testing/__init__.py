@@ -5,6 +5,15 @@ Needs pytest and hypothesis: `pip install blocks-core[testing]`.
 
 from blocks_core.testing.block_suite import BlockSuite, secrets_of, shown
 from blocks_core.testing.memory import MemoryRegistry, memory_library
+from blocks_core.testing.models import generated_blocks
 from blocks_core.testing.registry_suite import RegistrySuite
 
-__all__ = ["BlockSuite", "MemoryRegistry", "RegistrySuite", "memory_library", "secrets_of", "shown"]
+__all__ = [
+    "BlockSuite",
+    "MemoryRegistry",
+    "RegistrySuite",
+    "generated_blocks",
+    "memory_library",
+    "secrets_of",
+    "shown",
+]
