@@ -106,7 +106,7 @@ def _scan_leniently(path: tuple[str, ...]) -> dict[str, tuple[Offer, ...]]:
     for distribution in distributions(path=list(path)):
         try:
             points = list(distribution.entry_points)
-        except ValueError:
+        except (ValueError, TypeError):  # that file, and only that, is passed over
             continue
         for point in points:
             if point.group in found:

@@ -11,6 +11,7 @@ import secrets
 import stat
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -59,9 +60,8 @@ class FileKeyProvider:
         }
         text = json.dumps({"format": 1, "primary": key_id, "keys": [key]}, indent=2)
         try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._write_new(text)
-        except FileExistsError:
-            pass  # another process was first: its key is the one
         except OSError as error:
             raise KeysInvalid(
                 f"The key file {self.path} cannot be written ({error.strerror}). Make its folder writable, or choose "
@@ -71,7 +71,6 @@ class FileKeyProvider:
 
     def _write_new(self, text: str) -> None:
         """Make the file appear whole or not at all, and never over another."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self.path.with_name(f".{self.path.name}.{secrets.token_hex(6)}")
         descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _OWNER_ONLY)
         try:
@@ -79,7 +78,8 @@ class FileKeyProvider:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            os.link(draft, self.path)
+            with suppress(FileExistsError):  # another process was first: its key is the one
+                os.link(draft, self.path)
         finally:
             draft.unlink(missing_ok=True)
 
