@@ -152,6 +152,19 @@ def test_an_ambiguous_union_is_refused_rather_than_changed(library: Library) -> 
         Ambiguous(either=Second(x=1)).save("x")
 
 
+class Loose(Block, slug="loose"):
+    """Defaults as people write them: of a type that pydantic would have changed, had it looked."""
+
+    seconds: float = 60
+    path: Path = "a/b"  # pyright: ignore[reportAssignmentType]
+
+
+def test_an_unvalidated_default_is_stored_as_its_field_says(library: Library) -> None:
+    Loose().save("x")
+    assert Loose.load("x").seconds == 60
+    assert Loose.load("x").path == Path("a/b")
+
+
 class Shouting(Block, slug="shouting"):
     """A validator that never gives back what it is given."""
 

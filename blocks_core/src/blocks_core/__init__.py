@@ -1,10 +1,10 @@
 """Typed blocks of configuration and credentials, with secrets encrypted at rest.
 
-    class S3(Storage, slug="s3"):
-        bucket: str
+class S3(Storage, slug="s3"):
+    bucket: str
 
-    S3(bucket="raw").save("raw-data")
-    S3.load("raw-data")
+S3(bucket="raw").save("raw-data")
+S3.load("raw-data")
 """
 
 from blocks_core.block import Block, Saved, TypeInfo

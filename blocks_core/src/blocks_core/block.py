@@ -214,7 +214,7 @@ def _title_of(cls: type[Block]) -> str:
     inherited = {base.model_config.get("title") for base in cls.__bases__ if issubclass(base, BaseModel)}
     if title and title not in inherited:
         return title
-    return " ".join(re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*|[a-z0-9]+", cls.__name__))
+    return " ".join(re.findall(r"[A-Z]+[0-9]*(?![a-z])|[A-Z][a-z0-9]*|[a-z0-9]+", cls.__name__))
 
 
 async def _in_thread(call: Any, *args: Any, **options: Any) -> Any:

@@ -84,10 +84,16 @@ def encode_block(block: Block, *, address: str) -> Encoded:
     Raises:  ValueNotStorable: a value has no stored form, or would come back as another; the message has
              its path.
     """
-    walk = _Walk(address)
-    content = walk.encode(_fields_of(block))
-    _verify(block, content, walk, address)
-    return content
+    content, refusal = _attempt(block, address)
+    if refusal is None:
+        return content
+    # pydantic leaves defaults and assigned objects as they are (a float field's `= 60`): try them validated.
+    content, refusal = _attempt(
+        build_block(type(block), _fields_of(block), what=f"Block '{address}'"), address
+    )
+    if refusal is None:
+        return content
+    raise refusal
 
 
 def digest_of(content: Encoded) -> str:
@@ -270,7 +276,11 @@ class _Walk:
         )
 
 
-def _verify(block: Block, content: Encoded, walk: _Walk, address: str) -> None:
+def _attempt(block: Block, address: str) -> tuple[Encoded, ValueNotStorable | None]:
+    """Return a block's stored form, and why it would not come back as it is, or None where it would."""
+    walk = _Walk(address)
+    content = walk.encode(_fields_of(block))
+
     def block_at(pointer: str, mark: str, members: Any) -> Block:
         original = walk.blocks[pointer]
         return original if members is None else build_block(type(original), members, what="it")
@@ -278,23 +288,21 @@ def _verify(block: Block, content: Encoded, walk: _Walk, address: str) -> None:
     try:
         again = build_block(type(block), decode(content, block_at), what="what was stored")
     except BlockInvalid as error:
-        raise ValueNotStorable(
+        return content, ValueNotStorable(
             f"Block '{address}' was not saved, as it could not be loaded: {error}"
-        ) from error
+        )
     second = _Walk(address)
     if second.encode(_fields_of(again)) == content and second.shape == walk.shape:
-        return
+        return content, None
     for pointer, kind in walk.shape.items():
         if second.shape.get(pointer) is not kind:
             found = second.shape.get(pointer, type(None)).__name__
-            raise walk.refusal(
-                pointer,
-                f"is a {kind.__name__} and would come back as a {found}. Give the union a discriminator, or the "
-                f"field a narrower type",
+            problem = f"is a {kind.__name__} and would come back as a {found}"
+            return content, walk.refusal(
+                pointer, f"{problem}. Give the union a discriminator, or the field a narrower type"
             )
-    raise walk.refusal(
-        "", "changes when it is stored and loaded. Make the validators give back what they are given"
-    )
+    problem = "changes when it is stored and loaded. Make the validators give back what they are given"
+    return content, walk.refusal("", problem)
 
 
 def _fields_of(model: BaseModel) -> dict[str, Any]:

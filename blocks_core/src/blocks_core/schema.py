@@ -117,7 +117,10 @@ def _logo_of(package: str, slug: str) -> str:
 
 
 class _Generator(GenerateJsonSchema):
-    """Marks `Secret[T]` as pydantic marks `SecretStr`."""
+    """Marks `Secret[T]` as pydantic marks `SecretStr`, and bytes, secret or not, by how JSON holds them."""
+
+    def bytes_schema(self, schema: core_schema.BytesSchema) -> JsonSchemaValue:
+        return {**super().bytes_schema(schema), "contentEncoding": "base64"}
 
     def json_or_python_schema(self, schema: core_schema.JsonOrPythonSchema) -> JsonSchemaValue:
         found = super().json_or_python_schema(schema)

@@ -14,7 +14,7 @@ from typing import Any, cast
 Node = dict[str, Any]
 """A schema, or a part of one."""
 
-_ATOMS = ("type", "format", "const", "writeOnly", "x-capability")
+_ATOMS = ("type", "format", "contentEncoding", "const", "writeOnly", "x-capability")
 _CHILDREN = ("items", "additionalProperties", "propertyNames", "contains")
 _CHOICES = ("anyOf", "oneOf", "allOf")
 

@@ -1,0 +1,427 @@
+"""`StorageSuite`: what every `Storage` must do, tried on a real one.
+
+    class TestMyStorage(StorageSuite):
+        @pytest.fixture
+        def storage(self, tmp_path):
+            return MyStorage(folder=str(tmp_path))
+
+The storage must be an empty place that the tests may write to.
+"""
+
+# ruff: noqa: D102 a test's name is its sentence
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any, cast
+
+import pytest
+
+from blocks_core.capabilities import Storage
+from blocks_core.errors import PathNotFound, PathRefused, StorageFailed, ValueNotStorable
+
+HOSTILE_PATHS = (
+    "",
+    ".",
+    "./",
+    "/",
+    "..",
+    "../x",
+    "../",
+    "a/../../x",
+    "a/..",
+    "a/../b",
+    "./../x",
+    "/etc/passwd",
+    "//etc/passwd",
+    "..\\x",
+    "a\\..\\..\\x",
+    "C:\\x",
+    "%2e%2e/x",
+    "%2E%2E%2Fx",
+    "%252e%252e/x",
+    "a/%2e%2e/%2e%2e/x",
+    "..%2fx",
+    "..%5cx",
+    "%2fetc%2fpasswd",
+    "a\x00b",
+    "a%00b",
+    "a\nb",
+    "a\x1bb",
+    "a\x7fb",
+    "a\udc80b",
+    "folder/",
+)
+"""Paths that lead outside of a storage, or are none of a file."""
+
+UNUSUAL_PATHS = (
+    "with space.txt",
+    " led and followed by spaces ",
+    "가나다/é/🦉.txt",
+    "a#b?c=d&e.txt",
+    "100%.txt",
+    "%41.txt",
+    "a+b=c,d;e:f@g!h$i'j(k)~.txt",
+    "[a]*{b}.txt",
+    ".hidden",
+    "..two-dots",
+    "...",
+    "a..b/c..",
+    "~/x",
+    "a" * 200,
+)
+"""Paths that are unusual, and fine."""
+
+EVERY_BYTE = bytes(range(256))
+
+
+class StorageSuite:
+    """Inherit it in a test class, give it a fixture `storage`, and every test here runs on your storage."""
+
+    writers = 8
+    """How many threads write the same file at once."""
+    large_bytes = 5 * 1024 * 1024
+
+    @pytest.fixture
+    def storage(self) -> Storage:
+        """Return a storage on an empty place."""
+        raise NotImplementedError("Give your test class a fixture 'storage'.")
+
+    @pytest.mark.parametrize(
+        "data",
+        [b"", b"\n", b"text", EVERY_BYTE, b"\xff\xfe\x00", b"\r\n\r\n"],
+        ids=lambda data: repr(data[:6]),
+    )
+    def test_bytes_come_back_as_they_were_written(self, storage: Storage, data: bytes) -> None:
+        storage.write("file.bin", data)
+        assert storage.read("file.bin") == data
+
+    def test_a_large_file_comes_back_as_it_was_written(self, storage: Storage) -> None:
+        data = EVERY_BYTE * (self.large_bytes // len(EVERY_BYTE))
+        storage.write("large.bin", data)
+        assert storage.read("large.bin") == data
+        assert [file.size_bytes for file in storage.list_files()] == [self.large_bytes]
+
+    def test_a_text_is_refused_and_nothing_is_written(self, storage: Storage) -> None:
+        with pytest.raises((ValueNotStorable, TypeError)):
+            storage.write("file.txt", cast("bytes", "text"))
+        assert not storage.exists("file.txt")
+
+    @pytest.mark.parametrize(
+        ("start", "end"),
+        [
+            (0, None),
+            (0, 4),
+            (3, 7),
+            (3, None),
+            (0, 0),
+            (5, 5),
+            (7, 3),
+            (9, 10),
+            (0, 10),
+            (0, 99),
+            (6, 99),
+            (10, None),
+            (10, 20),
+            (99, None),
+            (99, 100),
+        ],
+    )
+    def test_a_range_is_what_a_slice_of_the_bytes_is(
+        self, storage: Storage, start: int, end: int | None
+    ) -> None:
+        storage.write("digits", b"0123456789")
+        assert storage.read("digits", start=start, end=end) == b"0123456789"[start:end]
+
+    def test_a_range_of_an_empty_file_is_empty(self, storage: Storage) -> None:
+        storage.write("empty", b"")
+        assert storage.read("empty", start=0, end=5) == b""
+        assert storage.read("empty", start=5) == b""
+
+    @pytest.mark.parametrize(("start", "end"), [(-1, None), (0, -1)])
+    def test_a_range_from_the_end_is_refused(self, storage: Storage, start: int, end: int | None) -> None:
+        storage.write("digits", b"0123456789")
+        with pytest.raises(StorageFailed, match="offsets"):
+            storage.read("digits", start=start, end=end)
+
+    @pytest.mark.parametrize("data", [b"short", b"much longer than before", b""])
+    def test_a_second_write_takes_the_place_of_the_first(self, storage: Storage, data: bytes) -> None:
+        storage.write("file", b"as it was first")
+        assert storage.read("file") == b"as it was first"
+        storage.write("file", data)
+        assert storage.read("file") == data
+        assert [(file.path, file.size_bytes) for file in storage.list_files()] == [("file", len(data))]
+
+    def test_a_file_exists_from_its_write_to_its_removal(self, storage: Storage) -> None:
+        assert not storage.exists("a/file")
+        storage.write("a/file", b"x")
+        assert storage.exists("a/file")
+        storage.remove("a/file")
+        assert not storage.exists("a/file")
+
+    def test_a_folder_is_no_file(self, storage: Storage) -> None:
+        storage.write("a/b/file", b"x")
+        assert not storage.exists("a")
+        assert not storage.exists("a/b")
+        with pytest.raises(StorageFailed):
+            storage.read("a/b")
+
+    def test_one_file_has_one_path_however_it_is_spelled(self, storage: Storage) -> None:
+        storage.write("./a//./b.txt", b"x")
+        assert storage.read("a/b.txt") == b"x"
+        assert storage.location("./a//b.txt") == storage.location("a/b.txt")
+        assert [file.path for file in storage.list_files("./a//")] == ["a/b.txt"]
+
+    def test_files_are_listed_at_every_depth_and_sorted_by_path(self, storage: Storage) -> None:
+        paths = ["b.txt", "a/z", "a/b/c/d", "a.txt", "a/b/c-d", "A", "a b", "0/1"]
+        for path in paths:
+            storage.write(path, path.encode())
+        assert [file.path for file in storage.list_files()] == sorted(paths)
+
+    def test_a_listing_tells_the_size_and_the_time(self, storage: Storage) -> None:
+        storage.write("folder/file", b"12345")
+        [file] = storage.list_files("folder")
+        assert (file.path, file.size_bytes) == ("folder/file", 5)
+        if file.modified_at is not None:
+            assert abs(datetime.now(UTC) - file.modified_at) < timedelta(hours=1)
+
+    def test_an_empty_storage_lists_nothing(self, storage: Storage) -> None:
+        assert list(storage.list_files()) == []
+
+    def test_a_prefix_is_a_folder_and_not_the_beginning_of_a_name(self, storage: Storage) -> None:
+        for path in (
+            ("a/1", "ab/2", "a.txt", "a", "sub/a/3") if self._may_have_both(storage) else ("a/1", "ab/2")
+        ):
+            storage.write(path, b"x")
+        for prefix in ("a", "a/", "./a"):
+            assert [file.path for file in storage.list_files(prefix)] == ["a/1"]
+
+    def test_a_folder_that_is_not_there_lists_nothing(self, storage: Storage) -> None:
+        storage.write("file", b"x")
+        assert list(storage.list_files("nowhere")) == []
+        assert list(storage.list_files("nowhere/deeper/")) == []
+
+    def test_a_file_is_no_folder_to_list(self, storage: Storage) -> None:
+        storage.write("a/file", b"x")
+        assert list(storage.list_files("a/file")) == []
+
+    def test_a_listing_shows_what_was_written_and_removed_since_the_last(self, storage: Storage) -> None:
+        for path in ("a/1", "a/2"):
+            storage.write(path, b"x")
+            assert path in [file.path for file in storage.list_files("a")]
+        storage.remove("a/1")
+        assert [file.path for file in storage.list_files("a")] == ["a/2"]
+
+    def test_what_another_object_wrote_is_seen(self, storage: Storage) -> None:
+        other = pickle.loads(pickle.dumps(storage))
+        assert not storage.exists("a/file")
+        assert list(storage.list_files("a")) == []
+        other.write("a/file", b"first")
+        assert storage.read("a/file") == b"first"
+        assert [file.size_bytes for file in storage.list_files("a")] == [5]
+        other.write("a/file", b"second")
+        assert storage.read("a/file") == b"second"
+        other.remove("a/file")
+        assert not storage.exists("a/file")
+
+    def test_a_file_is_removed_once_and_again(self, storage: Storage) -> None:
+        storage.write("a/file", b"x")
+        storage.write("a/other", b"y")
+        for _ in range(2):
+            storage.remove("a/file")
+            assert [file.path for file in storage.list_files()] == ["a/other"]
+
+    def test_removing_what_never_was_is_no_error(self, storage: Storage) -> None:
+        storage.remove("nowhere/file")
+
+    def test_a_file_that_is_not_there_is_an_error_with_its_location(self, storage: Storage) -> None:
+        for path in ("file", "folder/file"):
+            with pytest.raises(PathNotFound) as caught:
+                storage.read(path)
+            assert storage.location(path) in str(caught.value)
+            assert isinstance(caught.value, FileNotFoundError)
+
+    def test_a_range_of_a_file_that_is_not_there_is_an_error(self, storage: Storage) -> None:
+        for start, end in [(0, 5), (5, None), (5, 5), (9, 3)]:
+            with pytest.raises(PathNotFound):
+                storage.read("nowhere/file", start=start, end=end)
+
+    @pytest.mark.parametrize("path", HOSTILE_PATHS, ids=ascii)
+    def test_a_path_that_leads_outside_or_is_none_is_refused(self, storage: Storage, path: str) -> None:
+        calls: list[Callable[[], object]] = [
+            lambda: storage.read(path),
+            lambda: storage.write(path, b"x"),
+            lambda: storage.exists(path),
+            lambda: storage.remove(path),
+            lambda: storage.location(path),
+        ]
+        for call in calls:
+            with pytest.raises(PathRefused):
+                call()
+        assert list(storage.list_files()) == []
+
+    @pytest.mark.parametrize(
+        "prefix", ["..", "../", "/etc", "a/../..", "%2e%2e", "a\\b", "a\x00b"], ids=ascii
+    )
+    def test_a_folder_outside_is_not_listed(self, storage: Storage, prefix: str) -> None:
+        with pytest.raises(PathRefused):
+            list(storage.list_files(prefix))
+
+    @pytest.mark.parametrize("path", UNUSUAL_PATHS, ids=lambda path: ascii(path)[:20])
+    def test_a_path_may_have_any_other_character(self, storage: Storage, path: str) -> None:
+        storage.write(path, path.encode())
+        storage.write(f"folder/{path}", b"x")
+        assert storage.read(path) == path.encode()
+        assert storage.exists(path)
+        assert {file.path for file in storage.list_files()} == {path, f"folder/{path}"}
+        assert path in storage.location(path)
+        storage.remove(path)
+        assert not storage.exists(path)
+        assert [file.path for file in storage.list_files()] == [f"folder/{path}"]
+
+    def test_names_that_differ_in_their_encoding_only_are_two_files(self, storage: Storage) -> None:
+        storage.write("a b", b"space")
+        storage.write("a%20b", b"encoded")
+        storage.write("a+b", b"plus")
+        found = {path: storage.read(path) for path in ("a b", "a%20b", "a+b")}
+        assert found == {"a b": b"space", "a%20b": b"encoded", "a+b": b"plus"}
+
+    def test_of_many_writers_at_once_one_whole_file_remains(self, storage: Storage) -> None:
+        def write(data: bytes) -> str:
+            return storage.write("shared/file", data)
+
+        write(b"\x00" * 300_000)
+        whole = [bytes([number]) * 300_000 for number in range(self.writers)]
+        with ThreadPoolExecutor(self.writers) as pool, _reading(storage, "shared/file") as seen:
+            list(pool.map(write, whole))
+        assert storage.read("shared/file") in whole
+        assert seen, "the reader read nothing"
+        assert all(len(data) == 300_000 and len(set(data)) == 1 for data in seen)
+        assert [file.path for file in storage.list_files()] == ["shared/file"]
+
+    def test_many_files_are_written_at_once(self, storage: Storage) -> None:
+        def write(number: int) -> bytes:
+            storage.write(f"many/{number % 5}/{number}", str(number).encode())
+            return storage.read(f"many/{number % 5}/{number}")
+
+        with ThreadPoolExecutor(self.writers) as pool:
+            assert list(pool.map(write, range(40))) == [str(number).encode() for number in range(40)]
+        assert len(list(storage.list_files("many"))) == 40
+
+    def test_a_write_returns_the_location(self, storage: Storage) -> None:
+        assert storage.write("a/b.txt", b"x") == storage.location("a/b.txt")
+        assert storage.location("a/b.txt").endswith("/a/b.txt")
+
+    def test_a_check_finds_the_four_permissions_and_leaves_nothing(self, storage: Storage) -> None:
+        report = storage.check()
+        assert report.ok, report
+        assert [result.name for result in report.results] == ["list", "write", "read", "delete"]
+        assert list(storage.list_files()) == []
+
+    def test_a_copy_and_a_changed_copy_work(self, storage: Storage) -> None:
+        storage.write("file", b"x")
+        for copy in (
+            storage.model_copy(),
+            storage.model_copy(deep=True),
+            pickle.loads(pickle.dumps(storage)),
+        ):
+            assert copy.read("file") == b"x"
+            assert copy == storage
+
+    def test_a_local_file_is_uploaded_and_downloaded(self, storage: Storage, tmp_path: Path) -> None:
+        files = _with_transfers(storage)
+        local = tmp_path / "local file"
+        local.write_bytes(EVERY_BYTE * 9_000)
+        assert files.upload_from_path(local, "up/file") == storage.location("up/file")
+        assert storage.read("up/file") == local.read_bytes()
+        target = files.download_to_path("up/file", tmp_path / "new" / "folder" / "file")
+        assert target == tmp_path / "new" / "folder" / "file"
+        assert target.read_bytes() == local.read_bytes()
+        assert [path.name for path in target.parent.iterdir()] == ["file"]
+
+    def test_an_empty_file_is_uploaded_and_downloaded(self, storage: Storage, tmp_path: Path) -> None:
+        files = _with_transfers(storage)
+        (tmp_path / "empty").touch()
+        files.upload_from_path(str(tmp_path / "empty"), "empty")
+        assert storage.read("empty") == b""
+        assert files.download_to_path("empty", str(tmp_path / "again")).read_bytes() == b""
+
+    def test_a_local_file_that_is_not_there_is_an_error(self, storage: Storage, tmp_path: Path) -> None:
+        files = _with_transfers(storage)
+        for wrong in (tmp_path / "nowhere", tmp_path):
+            with pytest.raises(PathNotFound, match="cannot be uploaded"):
+                files.upload_from_path(wrong, "file")
+        assert not storage.exists("file")
+
+    def test_a_download_that_fails_leaves_the_local_file_as_it_was(
+        self, storage: Storage, tmp_path: Path
+    ) -> None:
+        files = _with_transfers(storage)
+        local = tmp_path / "place" / "local"
+        local.parent.mkdir()
+        local.write_bytes(b"as it was")
+        storage.write("folder/file", b"x")
+        for path in ("nowhere", "folder"):
+            with pytest.raises(PathNotFound) as caught:
+                files.download_to_path(path, local)
+            assert storage.location(path) in str(caught.value)
+        with pytest.raises(StorageFailed):
+            files.download_to_path("folder/file", local.parent)
+        assert local.read_bytes() == b"as it was"
+        assert [path.name for path in local.parent.iterdir()] == ["local"]
+
+    def test_a_path_outside_is_neither_uploaded_nor_downloaded(
+        self, storage: Storage, tmp_path: Path
+    ) -> None:
+        files = _with_transfers(storage)
+        (tmp_path / "local").write_bytes(b"x")
+        with pytest.raises(PathRefused):
+            files.upload_from_path(tmp_path / "local", "../x")
+        with pytest.raises(PathRefused):
+            files.download_to_path("../x", tmp_path / "target")
+        assert not (tmp_path / "target").exists()
+
+    def _may_have_both(self, storage: Storage) -> bool:
+        """Tell whether a file `a` and a file `a/1` can be together, as in object stores."""
+        try:
+            storage.write("both", b"x")
+            storage.write("both/1", b"x")
+        except StorageFailed:
+            return False
+        finally:
+            storage.remove("both")
+        storage.remove("both/1")
+        return True
+
+
+def _with_transfers(storage: Storage) -> Any:
+    """Return a storage that can upload and download, or skip."""
+    if not hasattr(storage, "upload_from_path"):
+        pytest.skip(f"{type(storage).__name__} has no upload_from_path")
+    return storage
+
+
+@contextmanager
+def _reading(storage: Storage, path: str) -> Generator[list[bytes]]:
+    """Read a file again and again in another thread, and give what was read."""
+    seen: list[bytes] = []
+    done = Event()
+
+    def read() -> None:
+        seen.append(storage.read(path))
+        while not done.is_set():
+            seen.append(storage.read(path))
+
+    reader = Thread(target=read)
+    reader.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        reader.join()
