@@ -1,0 +1,86 @@
+"""The README's tour, run as a reader would: one block after another, in an empty home."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+
+
+@dataclass
+class Fence:
+    language: str
+    text: str
+
+
+def fences(page: str) -> list[Fence]:
+    return [Fence(*found) for found in re.findall(r"^```(\w+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)]
+
+
+def assert_shown(expected: list[str], output: str, where: str) -> None:
+    """Each expected line is in the output, in order; `…` stands for anything."""
+    lines = iter(output.splitlines())
+    for line in expected:
+        pattern = re.compile(".*".join(re.escape(part.strip()) for part in line.split("…")))
+        if line.strip() and line.strip() != "…":
+            assert any(pattern.match(found.strip()) for found in lines), (
+                f"{where}: no line {line!r} in:\n{output}"
+            )
+
+
+def test_the_tour_of_the_readme_runs_and_shows_what_it_says(tmp_path: Path) -> None:
+    env = {"HOME": str(tmp_path), "PATH": f"{BIN}:{os.environ['PATH']}", "COLUMNS": "200"}
+    shown = ""
+    seen: list[str] = []
+    for fence in fences((ROOT / "README.md").read_text()):
+        seen.append(fence.language)
+        if fence.language == "python":
+            done = subprocess.run(
+                [sys.executable, "-c", fence.text],
+                env=env,
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            shown = done.stdout
+        elif fence.language == "text":
+            assert_shown(fence.text.splitlines(), shown, "the program above")
+        elif fence.language == "console":
+            for command in re.split(r"^\$ ", fence.text, flags=re.MULTILINE)[1:]:
+                line, *expected = command.splitlines()
+                done = subprocess.run(
+                    line, shell=True, env=env, cwd=tmp_path, capture_output=True, text=True, check=False
+                )
+                assert_shown(expected, done.stdout + done.stderr, line)
+                refused = any(text.startswith("Error:") for text in expected)
+                assert done.returncode == (1 if refused else 0), (line, done.stderr)
+                assert "open-sesame" not in done.stdout + done.stderr
+    assert seen.count("python") >= 3
+    assert seen.count("console") >= 3
+    leaked = [file for file in tmp_path.rglob("*") if file.is_file() and b"open-sesame" in file.read_bytes()]
+    assert leaked == []
+
+
+def test_every_block_type_has_a_page(tmp_path: Path) -> None:
+    from blocks_core.catalog import Catalog
+
+    ours = [entry.offer for entry in Catalog().entries() if entry.offer.package.startswith("blocks_")]
+    assert len(ours) >= 10
+    for offer in ours:
+        page = ROOT / "docs" / "blocks" / f"{offer.name}.md"
+        assert page.is_file(), f"write {page.name}"
+        assert f"`{offer.name}`" in page.read_text()
+
+
+def test_the_readme_shows_the_two_commands() -> None:
+    page = (ROOT / "README.md").read_text()
+    assert "make demo" in page
+    assert "make test" in page
