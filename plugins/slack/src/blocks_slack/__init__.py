@@ -1,1 +1,5 @@
-"""To come."""
+"""Blocks for Slack."""
+
+from blocks_slack.webhook import SlackWebhook
+
+__all__ = ["SlackWebhook"]
