@@ -1,0 +1,121 @@
+"""What a running flow or task can ask about its run.
+
+`context.get("scheduled_start_time")` is a pendulum `DateTime`; `context.flow_run_id` is an error outside of
+a run, `context.get("flow_run_id")` is None there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from blocks_flows.errors import RunMissing
+
+
+class Host(Protocol):
+    """Whoever a called task turns to: a flow that is being declared, or a flow that runs.
+
+    The task is a `blocks_flows.tasks.Task`, which stands above this module.
+    """
+
+    def call(self, task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Take the call of a task."""
+        ...
+
+    def map(self, task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Take the call of a task for each element."""
+        ...
+
+    def submit(self, task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Take a call that is not waited for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What is the same for all tasks of a flow run."""
+
+    flow_run_id: str
+    flow_run_name: str
+    flow_name: str
+    parameters: Mapping[str, Any]
+    scheduled_start: float
+    """Unix time in seconds."""
+    sink: Any
+    """Takes what is logged: a `run_logs.RunLog`."""
+    tags: tuple[str, ...] = ()
+    parent_flow_run_id: str | None = None
+
+
+@dataclass(slots=True)
+class Frame:
+    """What holds in a stretch of code: whom tasks turn to, and, where something runs, its run."""
+
+    host: Host | None = None
+    run: RunFacts | None = None
+    task_name: str = ""
+    task_run_id: str | None = None
+    task_run_name: str = ""
+    map_index: int = -1
+    tags: tuple[str, ...] = ()
+    stdout: Any = field(default=None, repr=False)
+    """Takes what a task prints, if it asked for that."""
+
+
+FRAME: ContextVar[Frame | None] = ContextVar("blocks_flows.frame", default=None)
+
+
+class RunContext:
+    """Reads the run of the calling code; knows nothing outside of one."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a fact of the run, or the default where there is none."""
+        frame = FRAME.get()
+        reader = _READERS.get(key)
+        if frame is None or frame.run is None or reader is None:
+            return default
+        found = reader(frame, frame.run)
+        return default if found is None else found
+
+    def __getattr__(self, key: str) -> Any:
+        if key not in _READERS:
+            raise AttributeError(f"A run's context has no '{key}'. It has: {', '.join(sorted(_READERS))}.")
+        frame = FRAME.get()
+        if frame is None or frame.run is None:
+            raise RunMissing(
+                f"context.{key} was asked for outside of a run. Ask inside a task or a flow, "
+                f'or use context.get("{key}"), which returns None here.'
+            )
+        return _READERS[key](frame, frame.run)
+
+    def __repr__(self) -> str:
+        frame = FRAME.get()
+        if frame is None or frame.run is None:
+            return "<context: no run>"
+        return f"<context: flow run '{frame.run.flow_run_name}', task run '{frame.task_run_name}'>"
+
+
+def _scheduled_start_time(_frame: Frame, run: RunFacts) -> Any:
+    import pendulum  # late: start-up time; only flows that ask for times need it
+
+    return pendulum.from_timestamp(run.scheduled_start)
+
+
+_READERS: dict[str, Callable[[Frame, RunFacts], Any]] = {
+    "flow_name": lambda _frame, run: run.flow_name,
+    "flow_run_id": lambda _frame, run: run.flow_run_id,
+    "flow_run_name": lambda _frame, run: run.flow_run_name,
+    "map_index": lambda frame, _run: None if frame.map_index < 0 else frame.map_index,
+    "parameters": lambda _frame, run: run.parameters,
+    "parent_flow_run_id": lambda _frame, run: run.parent_flow_run_id,
+    "scheduled_start_time": _scheduled_start_time,
+    "tags": lambda frame, run: (*run.tags, *frame.tags),
+    "task_name": lambda frame, _run: frame.task_name or None,
+    "task_run_id": lambda frame, _run: frame.task_run_id,
+    "task_run_name": lambda frame, _run: frame.task_run_name or None,
+}
+
+context = RunContext()
+"""The context of whatever runs where it is read."""

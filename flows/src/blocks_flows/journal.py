@@ -1,0 +1,304 @@
+"""The journal: writes what happens in runs to the embedded database, in batches, from a thread of its own.
+
+A run never waits for it, but at its end. What cannot be written is kept in memory, then in files beside
+the database, and written as soon as it can be. Each row has an id, so writing it twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import logging
+import os
+import sqlite3
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count
+from pathlib import Path
+from threading import Event, Lock, Thread
+from time import monotonic, time
+from typing import Any, Final
+
+from blocks_core.errors import BlocksError
+from blocks_registry.database import Database
+from blocks_registry.settings import Settings
+
+Row = tuple[Any, ...]
+
+_LOGGER: Final = logging.getLogger("blocks_flows.Journal")
+_GATHER_SECONDS: Final = 0.05
+_RETRY_SECONDS: Final = 1.0
+_LOCKED_SECONDS: Final = 5.0
+_HELP_SECONDS: Final = 1.0
+_MAX_NEW_ROWS: Final = 10_000
+_MAX_ROWS_IN_MEMORY: Final = 50_000
+_ROWS_A_STATEMENT: Final = (256, 64, 16, 4, 1)
+"""Few sizes, so that prepared statements are used again; many rows, as each statement gives up the GIL."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the journal; `columns` in the order of a row's values, the id first.
+
+    The rows of an event table come without their id, which the journal gives them.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    is_event: bool
+
+    def revision(self, row: Row) -> int:
+        """Return what tells the newer one of two rows of one run: the clock may jump."""
+        return row[self.columns.index("revision")]
+
+
+_RESULT = ("result_storage", "result_path", "result_location")
+_STATE = (
+    *("run_count", "state_type", "state_name", "state_message", "state_at"),
+    *("revision", "started_at", "ended_at"),
+)
+_EVENT = ("id", "flow_run_id", "task_run_id", "at")
+_ABOUT = (
+    *("id", "flow_name", "name", "version", "parent_flow_run_id", "parent_task_run_id"),
+    *("parameters", "tags", "scheduled_at", "host", "process_id"),
+)
+FLOW_RUNS: Final = Table("flow_runs", (*_ABOUT, *_STATE, *_RESULT), False)
+TASK_RUNS: Final = Table(
+    "task_runs",
+    ("id", "flow_run_id", "task_name", "task_slug", "name", "map_index", *_STATE, *_RESULT),
+    False,
+)
+STATES: Final = Table("run_states", (*_EVENT, "type", "name", "message"), True)
+LOGS: Final = Table("run_logs", (*_EVENT, "level", "logger", "message"), True)
+ALERTS: Final = Table("run_alerts", (*_EVENT, "target", "delivered", "error"), True)
+TABLES: Final = {table.name: table for table in (FLOW_RUNS, TASK_RUNS, STATES, LOGS, ALERTS)}
+
+
+class Journal:
+    """Writes rows to one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._new: deque[tuple[Table, Row]] = deque()
+        self._pending: list[tuple[Table, Row]] = []
+        """Rows with their ids that are to be written next; only with the lock."""
+        self._writing = Lock()
+        self._wake = Event()
+        self._woken = False
+        self._thread: Thread | None = None
+        self._closing = Event()
+        self._failed_at: float | None = None
+        self._dropped = 0
+        self._looked_for_spool = False
+        self._prefix = f"{int(time() * 1000):012x}{os.urandom(4).hex()}"
+        self._numbers = count()
+
+    def append(self, table: Table, row: Row) -> None:
+        """Take a row and return at once, unless the thread lags far behind and has to be waited for."""
+        self._new.append((table, row))
+        if not self._woken:
+            self._woken = True
+            self._wake.set()
+            if self._thread is None:
+                self._start()
+        if len(self._new) > _MAX_NEW_ROWS and self._failed_at is None:
+            self._help()
+
+    def flush(self) -> bool:
+        """Write all that was taken so far; tell whether that went well. What did not is kept."""
+        with self._writing:
+            self._number_new_rows()
+            failed_just_now = self._failed_at is not None and monotonic() - self._failed_at < _RETRY_SECONDS
+            if failed_just_now or not self._write():
+                self._spool()
+                return False
+            return True
+
+    def close(self) -> None:
+        """Write what is left and stop the thread."""
+        self._closing.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(timeout=30)
+        self.flush()
+        self._database.close()
+
+    def _help(self) -> None:
+        """Write here, or wait for who does: what is to be written must not fill the memory."""
+        if self._writing.acquire(timeout=_HELP_SECONDS):
+            try:
+                if len(self._new) > _MAX_NEW_ROWS:
+                    self._number_new_rows()
+                    self._write()
+            finally:
+                self._writing.release()
+
+    def _start(self) -> None:
+        with self._writing:
+            if self._thread is None and not self._closing.is_set():
+                self._thread = Thread(target=self._run, name="blocks-journal", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            self._wake.wait()
+            self._wake.clear()
+            self._woken = False  # before the rows are taken: one that comes now wakes again
+            with self._writing:
+                self._number_new_rows()
+                if not self._write() and len(self._pending) > _MAX_ROWS_IN_MEMORY:
+                    self._spool()
+                failing = self._failed_at is not None
+            self._closing.wait(_RETRY_SECONDS if failing else _GATHER_SECONDS)
+            if failing:
+                self._wake.set()
+
+    def _number_new_rows(self) -> None:
+        new = self._new
+        for _ in range(len(new)):
+            table, row = new.popleft()
+            if table.is_event:
+                row = (f"{self._prefix}{next(self._numbers):010x}", *row)
+            self._pending.append((table, row))
+
+    def _write(self) -> bool:
+        if not self._pending and (self._failed_at is None):
+            return True
+        try:
+            self._database.migrate("flows", "blocks_flows.migrations")
+            self._insert_pending()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop a flow
+            is_first, self._failed_at = self._failed_at is None, monotonic()
+            if is_first:
+                _LOGGER.warning(
+                    "Runs go on, but what happens in them cannot be recorded now: %s It is kept, and recorded "
+                    "when that is mended.",
+                    error,
+                )
+            return False
+        self._failed_at = None
+        self._pending.clear()
+        self._load_spool()
+        return True
+
+    def _insert_pending(self) -> None:
+        try:
+            with self._database.transaction() as connection:
+                _insert(connection, self._pending)
+        except UnicodeEncodeError:  # half a surrogate pair, as in a file name that was printed
+            self._pending = [(table, _encodable(row)) for table, row in self._pending]
+            with self._database.transaction() as connection:
+                _insert(connection, self._pending)
+
+    def _spool(self) -> None:
+        """Move the pending rows to a file beside the database, which is never changed once it is there."""
+        if not self._pending:
+            return
+        path = self._database.path.with_name(f"{self._database.path.name}-{self._prefix}-{time():.6f}.spool")
+        unfinished = path.with_suffix(".unfinished")
+        try:
+            with open(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+                file.writelines(json.dumps([table.name, *row]) + "\n" for table, row in self._pending)
+            unfinished.rename(path)
+        except OSError as error:
+            self._drop_oldest(error)
+        else:
+            self._pending.clear()
+            self._looked_for_spool = False
+
+    def _drop_oldest(self, error: OSError) -> None:
+        excess = len(self._pending) - _MAX_ROWS_IN_MEMORY
+        if excess > 0:
+            del self._pending[:excess]
+            self._dropped += excess
+            _LOGGER.error("The records of runs are lost in part: %d rows so far (%s).", self._dropped, error)
+
+    def _load_spool(self) -> None:
+        """Write what this or another process had to put into files."""
+        if self._looked_for_spool:
+            return
+        self._looked_for_spool = True
+        path = self._database.path
+        for spooled in sorted(path.parent.glob(f"{path.name}-*.spool")):
+            try:
+                lines = spooled.read_text().splitlines()
+                rows = [(TABLES[name], tuple(values)) for name, *values in map(json.loads, lines)]
+                with self._database.transaction() as connection:
+                    _insert(connection, rows)
+                spooled.unlink(missing_ok=True)
+            except (BlocksError, sqlite3.Error, OSError, ValueError, KeyError) as error:
+                _LOGGER.warning("The spooled records in %s could not be written: %s", spooled, error)
+
+
+def _insert(connection: sqlite3.Connection, rows: Sequence[tuple[Table, Row]]) -> None:
+    for table in TABLES.values():
+        mine: list[Row] = [row for of, row in rows if of is table]
+        if not table.is_event:
+            newest: dict[str, Row] = {}
+            for row in mine:
+                if row[0] not in newest or table.revision(row) >= table.revision(newest[row[0]]):
+                    newest[row[0]] = row
+            mine = list(newest.values())
+        start = 0
+        for size in _ROWS_A_STATEMENT:
+            while len(mine) - start >= size:
+                values = [value for row in mine[start : start + size] for value in row]
+                connection.execute(_statement(table, size), values)
+                start += size
+
+
+def _encodable(row: Row) -> Row:
+    return tuple(
+        value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value for value in row
+    )
+
+
+@lru_cache
+def _statement(table: Table, rows: int) -> str:
+    one = f"({', '.join('?' * len(table.columns))})"
+    if table.is_event:
+        conflict = "(flow_run_id, id) DO NOTHING"
+    else:
+        changes = ", ".join(f"{name} = excluded.{name}" for name in table.columns[1:])
+        conflict = f"(id) DO UPDATE SET {changes} WHERE excluded.revision >= {table.name}.revision"
+    return (
+        f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES {', '.join([one] * rows)} "
+        f"ON CONFLICT {conflict}"
+    )
+
+
+_lock: Final = Lock()
+_current: tuple[tuple[int, Path], Journal] | None = None
+_at_exit = False
+
+
+def current_journal() -> Journal:
+    """Return the journal of the settings' database: one for a process, anew after a fork.
+
+    Raises:  AddressInvalid.
+    """
+    global _current, _at_exit
+    path = Settings.from_environment().database_file
+    with _lock:
+        if _current is None or _current[0] != (os.getpid(), path):
+            if _current is not None and _current[0][0] == os.getpid():
+                _current[1].close()
+            _current = (
+                (os.getpid(), path),
+                Journal(Database(path, durable=False, wait_seconds=_LOCKED_SECONDS)),
+            )
+            if not _at_exit:
+                _at_exit = True
+                atexit.register(close_journal)
+        return _current[1]
+
+
+def close_journal() -> None:
+    """Write what is left and close the database; the next run opens it again."""
+    global _current
+    with _lock:
+        closing, _current = _current, None
+    if closing is not None and closing[0][0] == os.getpid():
+        closing[1].close()

@@ -1,0 +1,1 @@
+"""The tables of flow runs, as numbered SQL files."""

@@ -1,0 +1,272 @@
+"""Loggers of runs: lines on standard output, and a copy of each in the journal with the run's id.
+
+Standard output gets lines as `[2021-09-25 22:08:14+0900] INFO - blocks_flows.TaskRunner | text`, from the
+level that `BLOCKS_LOG_LEVEL` names (INFO). The root logger is not touched.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from collections import deque
+from collections.abc import Generator
+from contextlib import contextmanager
+from threading import Lock
+from time import localtime, strftime, time
+from typing import Any, Final, TextIO, cast
+
+from blocks_flows.context import FRAME, Frame
+from blocks_flows.errors import RunMissing, SettingInvalid
+from blocks_flows.journal import LOGS, Journal
+
+ROOT: Final = logging.getLogger("blocks_flows")
+FLOW_LOGGER: Final = logging.getLogger("blocks_flows.FlowRunner")
+TASK_LOGGER: Final = logging.getLogger("blocks_flows.TaskRunner")
+_TAIL_LINES: Final = 30
+
+
+class RunLog:
+    """Where the log of one flow run goes."""
+
+    def __init__(self, journal: Journal, flow_run_id: str) -> None:
+        self._journal = journal
+        self._flow_run_id = flow_run_id
+        self._tail: deque[tuple[float, int, str, str]] = deque(maxlen=_TAIL_LINES)
+
+    def add(self, at: float, level: int, logger: str, text: str, task_run_id: str | None) -> None:
+        """Keep a line."""
+        self._tail.append((at, level, logger, text))
+        self._journal.append(LOGS, (self._flow_run_id, task_run_id, at, level, logger, text))
+
+    def say(self, logger: logging.Logger, level: int, text: str, task_run_id: str | None = None) -> None:
+        """Keep a line of the engine's own, and show it."""
+        at = time()
+        self.add(at, level, logger.name, text, task_run_id)
+        if len(ROOT.handlers) == 2 and not logger.handlers:  # a record would be made for nobody else
+            if level >= _SHOWN.level:
+                _show(_line(at, level, logger.name, text))
+        else:
+            record = logging.LogRecord(logger.name, level, "", 0, text, None, None)
+            record.kept = True  # type: ignore[attr-defined]
+            logger.handle(record)
+
+    def tail(self) -> str:
+        """Return the last lines, as they are shown."""
+        return "\n".join(_line(*entry) for entry in self._tail.copy())
+
+
+class _Shown(logging.Handler):
+    """Writes to what `sys.stdout` is at that moment."""
+
+    def createLock(self) -> None:  # noqa: N802 - logging's own name
+        self.lock = None  # `_show` has its own, for which no thread waits
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _show(_line(record.created, record.levelno, record.name, _text_of(record)))
+
+
+class _Kept(logging.Handler):
+    """Gives what is logged in a run to its `RunLog`."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        frame = FRAME.get()
+        if frame is not None and frame.run is not None and not hasattr(record, "kept"):
+            sink: RunLog = frame.run.sink
+            sink.add(record.created, record.levelno, record.name, _text_of(record), frame.task_run_id)
+
+
+_shown_lines: Final[deque[str]] = deque()
+_showing: Final = Lock()
+
+
+def _show(line: str) -> None:
+    """Write a line; where another thread is writing, leave it to that one and go on.
+
+    Each write gives up the GIL, so threads that waited for each other here would do little else.
+    """
+    _shown_lines.append(line + "\n")
+    while _shown_lines and _showing.acquire(blocking=False):
+        try:
+            _write_shown()
+        finally:
+            _showing.release()
+
+
+def finish_showing() -> None:
+    """Return when all lines are written."""
+    with _showing:
+        _write_shown()
+
+
+def _write_shown() -> None:
+    text = "".join([_shown_lines.popleft() for _ in range(len(_shown_lines))])
+    try:
+        stream = bare_stdout()
+        try:
+            stream.write(text)
+        except UnicodeEncodeError:
+            encoding = stream.encoding or "utf-8"
+            stream.write(text.encode(encoding, errors="backslashreplace").decode(encoding))
+        stream.flush()
+    except (OSError, ValueError):  # closed, as by `| head`: that ends no flow, and the journal has the lines
+        pass
+
+
+_SHOWN: Final = _Shown()
+_KEPT: Final = _Kept()
+
+
+def prepare_logging() -> None:
+    """Attach the handlers once, and take over the level that the environment asks for now.
+
+    Raises:  SettingInvalid.
+    """
+    name = os.environ.get("BLOCKS_LOG_LEVEL", "INFO").upper()
+    level = _LEVELS.get(name)
+    if level is None:
+        raise SettingInvalid(
+            f"BLOCKS_LOG_LEVEL is '{name[:40]}', which is no level. Set it to one of {', '.join(_LEVELS)}."
+        )
+    _SHOWN.setLevel(level)
+    if ROOT.level != min(level, logging.INFO):
+        ROOT.setLevel(min(level, logging.INFO))  # the journal keeps INFO even where less is shown
+    if _KEPT not in ROOT.handlers:
+        ROOT.addHandler(_KEPT)
+        ROOT.addHandler(_SHOWN)
+        ROOT.propagate = False
+
+
+def get_run_logger() -> logging.Logger:
+    """Return the logger of the task or flow that runs here: its lines are shown and kept with the run.
+
+    Raises:  RunMissing.
+    """
+    frame = FRAME.get()
+    if frame is None or frame.run is None:
+        raise RunMissing(
+            "get_run_logger() was called outside of a run. Call it inside a task or a flow function; "
+            "elsewhere use logging.getLogger(__name__)."
+        )
+    return ROOT.getChild(frame.task_name or frame.run.flow_name)
+
+
+def traceback_of(error: BaseException) -> str:
+    """Return an exception as Python prints it, without the engine's own frames at its start."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("blocks_flows."):
+        trace = trace.tb_next
+    shown = trace or error.__traceback__
+    return "".join(traceback.format_exception(type(error), error, shown)).rstrip("\n")
+
+
+def level_name(level: int) -> str:
+    """Return a level's word, such as `INFO`."""
+    return _LEVEL_NAMES.get(level) or f"LEVEL {level}"
+
+
+def bare_stdout() -> TextIO:
+    """Return the standard output that is not captured for a task."""
+    stream = sys.stdout
+    return stream.bare if isinstance(stream, _Router) else stream
+
+
+class TaskPrints:
+    """Makes log lines of what a task prints."""
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+        self._rest = ""
+
+    def write(self, text: str) -> None:
+        """Take text; a line is logged when it ends."""
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._log(line)
+
+    def end(self) -> None:
+        """Log what was printed without an end of line."""
+        if self._rest:
+            self._log(self._rest)
+        self._rest = ""
+
+    def _log(self, line: str) -> None:
+        if self._frame.run is not None:
+            sink: RunLog = self._frame.run.sink
+            sink.say(TASK_LOGGER, logging.INFO, line, self._frame.task_run_id)
+
+
+class _Router:
+    """Stands in for `sys.stdout` while tasks that log their prints run: each thread's text goes its way."""
+
+    def __init__(self, bare: TextIO) -> None:
+        self.bare = bare
+
+    def write(self, text: str) -> int:
+        frame = FRAME.get()
+        prints = None if frame is None else frame.stdout
+        if prints is None:
+            return self.bare.write(text)
+        prints.write(text)
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.bare, name)
+
+
+_routing_lock: Final = Lock()
+_routed = 0
+
+
+@contextmanager
+def captured_prints(frame: Frame) -> Generator[None]:
+    """Log what the code of this frame prints, on whatever thread it runs."""
+    global _routed
+    with _routing_lock:
+        if not isinstance(sys.stdout, _Router):
+            sys.stdout = cast("TextIO", _Router(sys.stdout))
+        _routed += 1
+    frame.stdout = TaskPrints(frame)
+    try:
+        yield
+    finally:
+        frame.stdout.end()
+        frame.stdout = None
+        with _routing_lock:
+            _routed -= 1
+            if _routed == 0 and isinstance(sys.stdout, _Router):
+                sys.stdout = sys.stdout.bare
+
+
+_LEVELS: Final = {
+    "DEBUG": logging.DEBUG,
+    "INFO": logging.INFO,
+    "WARNING": logging.WARNING,
+    "ERROR": logging.ERROR,
+    "CRITICAL": logging.CRITICAL,
+}
+_LEVEL_NAMES: Final = {level: name for name, level in _LEVELS.items()}
+_stamp: tuple[int, str] = (0, "")
+
+
+def _line(at: float, level: int, logger: str, text: str) -> str:
+    global _stamp
+    second, shown = _stamp
+    if second != int(at):  # the text is made once a second: it costs more than the rest of the line
+        second, shown = _stamp = (int(at), strftime("%Y-%m-%d %H:%M:%S%z", localtime(at)))
+    return f"[{shown}] {level_name(level)} - {logger} | {text}"
+
+
+def _text_of(record: logging.LogRecord) -> str:
+    text = record.getMessage()
+    if record.exc_info:
+        text += "\n" + _FORMATTER.formatException(record.exc_info)
+    return text
+
+
+_FORMATTER: Final = logging.Formatter()

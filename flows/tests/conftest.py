@@ -1,0 +1,105 @@
+"""A database of its own for each test, blocks to keep results in and to tell people, and the record of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import PrivateAttr
+
+from blocks_core import Message, Notifier, Storage, StoredFile
+from blocks_core.errors import NotificationFailed, PathNotFound
+from blocks_flows.journal import close_journal
+from blocks_flows.runs import RunFilter, RunRecords
+
+
+class ShelfStorage(Storage, slug="test-shelf"):
+    """Files in memory."""
+
+    _files: dict[str, bytes] = PrivateAttr(default_factory=dict)
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return self._files
+
+    def read(self, path: str, *, start: int = 0, end: int | None = None) -> bytes:
+        if path not in self._files:
+            raise PathNotFound(f"Nothing lies at {self.location(path)}.")
+        return self._files[path][start:end]
+
+    def write(self, path: str, data: bytes) -> str:
+        self._files[path] = data
+        return self.location(path)
+
+    def exists(self, path: str) -> bool:
+        return path in self._files
+
+    def list_files(self, prefix: str = "") -> Iterator[StoredFile]:
+        for path, data in sorted(self._files.items()):
+            if path.startswith(prefix):
+                yield StoredFile(path, len(data))
+
+    def remove(self, path: str) -> None:
+        self._files.pop(path, None)
+
+    def location(self, path: str) -> str:
+        return f"shelf://{path}"
+
+
+class Inbox(Notifier, slug="test-inbox"):
+    """Keeps what it is told."""
+
+    _messages: list[Message] = PrivateAttr(default_factory=list)
+
+    @property
+    def messages(self) -> list[Message]:
+        return self._messages
+
+    def notify(self, message: Message) -> None:
+        self._messages.append(message)
+
+
+class DeadInbox(Notifier, slug="test-dead-inbox"):
+    """Takes nothing."""
+
+    def notify(self, message: Message) -> None:
+        raise NotificationFailed("The service answered 503. Try again later.")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    folder = tmp_path / "blocks-home"
+    monkeypatch.setenv("BLOCKS_HOME", str(folder))
+    monkeypatch.delenv("BLOCKS_URL", raising=False)
+    monkeypatch.delenv("BLOCKS_LOG_LEVEL", raising=False)
+    yield folder
+    close_journal()
+
+
+@pytest.fixture
+def records(home: Path) -> Iterator[RunRecords]:
+    reader = RunRecords()
+    yield reader
+    reader.close()
+
+
+@pytest.fixture
+def last_run(records: RunRecords):
+    """Return a function that returns the flow run that began last."""
+    return lambda: records.list_runs(RunFilter(limit=1))[0]
+
+
+@pytest.fixture
+def shelf() -> ShelfStorage:
+    return ShelfStorage()
+
+
+@pytest.fixture
+def inbox() -> Inbox:
+    return Inbox()
+
+
+@pytest.fixture
+def dead_inbox() -> DeadInbox:
+    return DeadInbox()
