@@ -17,7 +17,7 @@ from typing import Final
 from blocks_registry.errors import DatabaseCorrupt, DatabaseLocked, DatabaseUnavailable
 from blocks_registry.migrating import migrate
 
-_WAIT_SECONDS: Final = 20.0
+WAIT_SECONDS: Final = 20.0
 
 
 class Database:
@@ -27,7 +27,7 @@ class Database:
              still outlives the process.
     """
 
-    def __init__(self, path: Path, *, durable: bool = True, wait_seconds: float = _WAIT_SECONDS) -> None:
+    def __init__(self, path: Path, *, durable: bool = True, wait_seconds: float = WAIT_SECONDS) -> None:
         self.path = path
         self._durable = durable
         self._wait_seconds = wait_seconds

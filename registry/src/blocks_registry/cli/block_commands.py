@@ -1,0 +1,221 @@
+"""`block ls`, `inspect`, `check` and `delete`."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any
+
+import click
+
+from blocks_core.document import Document, Json, dotted
+from blocks_core.errors import BlockInUse, BlocksError, did_you_mean
+from blocks_core.names import join_address, split_address, suggest
+from blocks_core.registry import Registry, Summary
+from blocks_registry.output import (
+    HIDDEN,
+    emit_json,
+    emit_note,
+    emit_record,
+    emit_rows,
+    emit_text,
+    examples,
+    output_option,
+)
+
+
+@click.command(epilog=examples("block ls", "block ls --type s3", "block ls --capability storage -o json"))
+@click.option("--type", "slug", metavar="SLUG", help="Only blocks of this type.")
+@click.option("--capability", metavar="WORD", help="Only blocks that can do this, such as storage.")
+@output_option
+def list_blocks(slug: str | None, capability: str | None, output: str) -> None:
+    """List the saved blocks, nothing of their content."""
+    from blocks_registry.opening import open_registry  # late, here and below: the help needs no registry
+
+    with closing(open_registry()) as registry:
+        found = registry.find(slug)
+        if slug is not None and not found:
+            registry.type(slug)  # a slug that nobody registered is an error, with what was meant
+        rows = [_row(summary) for summary in found if not capability or capability in summary.capabilities]
+        empty = _why_empty(registry, slug, capability) if not rows else ""
+    columns = (
+        ("address", "Block"),
+        ("capabilities", "Capabilities"),
+        ("version", "Version"),
+        ("saved_at", "Saved at"),
+    )
+    emit_rows(output, rows, columns, empty)
+
+
+@click.command(epilog=examples("block inspect s3/raw-data", "block inspect s3/raw-data -o json"))
+@click.argument("address", metavar="SLUG/NAME")
+@click.option("--version", type=int, metavar="N", help="An older version. [default: the newest]")
+@output_option
+def inspect(address: str, version: int | None, output: str) -> None:
+    """Show a saved block: its fields without its secrets, and which blocks hold it.
+
+    Neither the plugin nor the key is needed. In JSON a secret is null and "secrets" lists the paths.
+    """
+    from blocks_registry.opening import open_registry
+
+    slug, name = split_address(address)
+    with closing(open_registry()) as registry:
+        document = registry.read(slug, name, version=version)
+        addresses = registry.addresses(found for _, found in document.content.references())
+        users = registry.users(slug, name)
+    references = {
+        pointer: addresses.get(found, f"{found} (deleted)")
+        for pointer, found in document.content.references()
+    }
+    if output == "json":
+        emit_json(_full_record(document, references, users))
+    else:
+        emit_record(output, _short_record(document, references, users))
+
+
+@click.command(epilog=examples("block check s3/raw-data", "block check slack-webhook/ops -o json"))
+@click.argument("address", metavar="SLUG/NAME")
+@output_option
+@click.pass_context
+def check(ctx: click.Context, address: str, output: str) -> None:
+    """Try what a saved block is for, one permission after the other.
+
+    The exit code is 1 when one of them is missing.
+    """
+    from blocks_core.block import Block
+    from blocks_registry.opening import open_library
+
+    slug, name = split_address(address)
+    with closing(open_library()) as library:
+        block = library.load(Block, join_address(slug, name))
+        results = _results_of(block)
+    if output == "table":
+        results = [
+            row | {"mark": "ok" if row["ok"] else "FAILED", "ms": f"{row['seconds'] * 1000:.0f}"}
+            for row in results
+        ]
+    columns = (("mark", ""), ("name", "Permission"), ("ms", "ms"), ("detail", "Detail"))
+    emit_rows(output, results, columns, empty=f"{address} is saved and loads; its type checks nothing more.")
+    if not all(row["ok"] for row in results):
+        ctx.exit(1)
+
+
+@click.command(epilog=examples("block delete s3/raw-data", "block delete s3/raw-data --yes"))
+@click.argument("address", metavar="SLUG/NAME")
+@click.option("--force", is_flag=True, help="Also where other blocks hold it: these will then fail to load.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
+def delete(ctx: click.Context, address: str, force: bool, yes: bool) -> None:
+    """Delete a saved block with all its versions.
+
+    On a terminal it asks first. A block that others hold is not deleted, unless forced.
+    """
+    from blocks_registry.cli.secret_input import is_terminal
+    from blocks_registry.opening import open_registry
+
+    slug, name = split_address(address)
+    with closing(open_registry()) as registry:
+        users = registry.users(slug, name)
+        if users and not force:
+            raise BlockInUse(address, users)
+        if is_terminal() and not yes:
+            held = f" It is held by {', '.join(users)}." if users else ""
+            if not click.confirm(f"Delete {address} with all its versions?{held}", err=True):
+                emit_note("Nothing was deleted.")
+                ctx.exit(1)
+        registry.delete(slug, name, force=force)
+    emit_text(f"Deleted {address}.")
+
+
+def _row(summary: Summary) -> dict[str, Any]:
+    return {
+        "address": join_address(summary.slug, summary.name),
+        "slug": summary.slug,
+        "name": summary.name,
+        "id": summary.id,
+        "version": summary.version,
+        "type_version": summary.type_version,
+        "capabilities": list(summary.capabilities),
+        "saved_at": summary.saved_at,
+    }
+
+
+def _why_empty(registry: Registry, slug: str | None, capability: str | None) -> str:
+    of_type = f" of the type '{slug}'" if slug else ""
+    if capability:
+        known = {word for block_type in registry.types() for word in block_type.capabilities}
+        hint = "" if capability in known else did_you_mean(suggest(capability, known))
+        return f"No block{of_type} is saved that has the capability '{capability}'{hint}."
+    return f'No block{of_type} is saved. Save one: "block create {slug or "SLUG"} NAME".'
+
+
+def _full_record(document: Document, references: dict[str, str], users: list[str]) -> dict[str, Any]:
+    marks = document.content.marks
+    return {
+        "address": document.address,
+        "slug": document.slug,
+        "name": document.name,
+        "id": document.id,
+        "version": document.version,
+        "type_version": document.type_version,
+        "saved_at": document.saved_at,
+        "fields": _fields(document, references, None),
+        "secrets": [dotted(pointer) for pointer, mark in marks.items() if mark.startswith("secret:")],
+        "references": {dotted(pointer): address for pointer, address in references.items()},
+        "inline": {
+            dotted(pointer): mark.removeprefix("inline:")
+            for pointer, mark in marks.items()
+            if mark.startswith("inline:")
+        },
+        "used_by": users,
+    }
+
+
+def _short_record(document: Document, references: dict[str, str], users: list[str]) -> dict[str, Any]:
+    return {
+        "block": document.address,
+        "version": document.version,
+        "type_version": document.type_version,
+        "saved_at": document.saved_at,
+        "used_by": users,
+        "fields": _fields(document, references, HIDDEN),
+    }
+
+
+def _fields(document: Document, references: dict[str, str], hide: str | None) -> Json:
+    from blocks_core.codec import fill_in
+
+    fields = fill_in(document.content, hide=hide)
+    for pointer, address in references.items():
+        _put(fields, pointer, address)
+    return fields
+
+
+def _put(container: Any, pointer: str, value: str) -> None:
+    *above, last = (step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:])
+    for step in above:
+        container = container[_key(container, step)]
+    container[_key(container, last)] = value
+
+
+def _key(container: Any, step: str) -> str | int:
+    return int(step) if isinstance(container, list) else step
+
+
+def _results_of(block: Any) -> list[dict[str, Any]]:
+    """Run a block's check; whatever it says or raises is kept free of the block's secrets."""
+    from blocks_core.masking import without_secrets
+
+    try:
+        results = block.check().results
+    except Exception as error:  # noqa: BLE001 a type's own code may raise anything; the report is still wanted
+        text = str(error) if isinstance(error, BlocksError) else f"{type(error).__name__}: {error}"
+        return [{"name": "check", "ok": False, "detail": without_secrets(block, text), "seconds": 0.0}]
+    return [
+        {
+            "name": without_secrets(block, result.name),
+            "ok": result.ok,
+            "detail": without_secrets(block, result.detail),
+            "seconds": result.seconds,
+        }
+        for result in results
+    ]

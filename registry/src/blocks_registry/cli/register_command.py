@@ -1,0 +1,83 @@
+"""`block register`."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import click
+
+from blocks_registry.cli.schema_paths import SchemaReader
+from blocks_registry.output import emit_note, emit_rows, examples, output_option
+from blocks_registry.registering import Outcome, register_all, register_file, register_module
+
+_COLUMNS = (
+    ("slug", "Slug"),
+    ("title", "Title"),
+    ("version", "Version"),
+    ("outcome", "Outcome"),
+    ("distribution", "Distribution"),
+)
+
+
+@click.command(
+    epilog=examples("block register -m blocks_aws", "block register -f my_blocks.py", "block register --all")
+)
+@click.option("-m", "--module", metavar="MODULE", help="A package, or one of its modules.")
+@click.option("-f", "--file", type=click.Path(path_type=Path), metavar="FILE", help="A Python file to run.")
+@click.option("--all", "everything", is_flag=True, help="All that is installed.")
+@output_option
+@click.pass_context
+def register(
+    ctx: click.Context, module: str | None, file: Path | None, everything: bool, output: str
+) -> None:
+    """Make the block types of a plugin, of a module of yours or of one file known to the registry.
+
+    Registering again is harmless: it brings titles and schemas up to date. A change that saved blocks may
+    not fit is refused. A type that cannot be registered harms no other; the exit code is then 1.
+    """
+    if (module is not None) + (file is not None) + everything != 1:
+        raise click.UsageError("Give one of -m MODULE, -f FILE and --all.")
+    from blocks_registry.opening import open_library  # late, here and below: the help needs no registry
+
+    with closing(open_library()) as library, redirect_stdout(sys.stderr):  # of modules that print
+        if module is not None:
+            outcomes = register_module(library, module)
+        elif file is not None:
+            outcomes = register_file(library, file)
+        else:
+            outcomes = register_all(library)
+    emit_rows(
+        output,
+        [_row(outcome) for outcome in outcomes],
+        _COLUMNS,
+        empty="No installed distribution offers block types. Install a plugin, such as blocks-standard.",
+    )
+    failed = [outcome for outcome in outcomes if outcome.outcome == "failed"]
+    if output == "table":
+        for outcome in failed:
+            emit_note(f"{outcome.slug}: {outcome.problem}".replace("\n", " "))
+        _say_what_is_next(outcomes)
+    if failed:
+        ctx.exit(1)
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    known = outcome.block_type
+    return {
+        "slug": outcome.slug,
+        "title": known.title if known else None,
+        "version": known.version if known else None,
+        "outcome": outcome.outcome,
+        "distribution": outcome.distribution,
+        "problem": outcome.problem or None,
+    }
+
+
+def _say_what_is_next(outcomes: list[Outcome]) -> None:
+    known = next((outcome.block_type for outcome in outcomes if outcome.block_type), None)
+    if known is not None:
+        options = SchemaReader(known.schema).example_options()
+        emit_note(f"Next: {' '.join(['block create', known.slug, 'NAME', *options])}")
