@@ -146,7 +146,7 @@ def prove(home: Path) -> None:
         if found:
             sys.exit("A secret was stored in clear.")
     control = stored.count(ACCESS_KEY.encode())
-    console.print(f"  the access key id, which is no secret: found, so the search works")
+    console.print("  the access key id, which is no secret: found, so the search works")
     if not control:
         sys.exit("The search did not find what is there.")
 
