@@ -60,8 +60,12 @@ class RunLog:
 class _Shown(logging.Handler):
     """Writes to what `sys.stdout` is at that moment."""
 
-    def createLock(self) -> None:  # noqa: N802 - logging's own name
-        self.lock = None  # `_show` has its own, for which no thread waits
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write a record without the handler's lock: `_show` has its own, for which no thread waits."""
+        if not self.filter(record):
+            return False
+        self.emit(record)
+        return True
 
     def emit(self, record: logging.LogRecord) -> None:
         _show(_line(record.created, record.levelno, record.name, _text_of(record)))

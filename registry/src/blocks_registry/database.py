@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Final
+from weakref import finalize
 
 from blocks_registry.errors import DatabaseCorrupt, DatabaseLocked, DatabaseUnavailable
 from blocks_registry.migrating import migrate
@@ -35,6 +36,7 @@ class Database:
         self._owner = os.getpid()
         self._lock = Lock()
         self._migrated: set[str] = set()
+        finalize(self, _close_unused, self._free, self._owner)
 
     @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
@@ -74,10 +76,7 @@ class Database:
     def close(self) -> None:
         """Close the connections that are not in use."""
         with self._lock:
-            closing, self._free = self._free, []
-        if self._owner == os.getpid():
-            for connection in closing:
-                connection.close()
+            _close_unused(self._free, self._owner)
 
     @contextmanager
     def _connection(self) -> Generator[sqlite3.Connection]:
@@ -160,3 +159,9 @@ class Database:
                 f"its disk is full."
             )
         return error
+
+
+def _close_unused(connections: list[sqlite3.Connection], owner: int) -> None:
+    """Close the connections that nobody holds, unless they are those of a parent process."""
+    while connections and owner == os.getpid():
+        connections.pop().close()
