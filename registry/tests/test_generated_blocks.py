@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 
 from blocks_core import Block, use_library
@@ -20,6 +21,7 @@ from blocks_core.library import Library
 from blocks_core.testing import generated_blocks, shown
 from blocks_core.vault import Vault
 from blocks_registry import LocalRegistry
+from blocks_registry.cli import main
 from blocks_registry.database import Database
 
 
@@ -58,15 +60,23 @@ def test_a_block_comes_back_as_it_was_and_no_secret_shows(
         with pytest.raises(BlocksError) as refused:
             block.save("one")
         document = library.registry.read(type(block).type_info.slug or "", "one")
+        printed = [inspected(home, document.address, output) for output in ("table", "json")]
     finally:
         logging.getLogger().removeHandler(handler)
     assert loaded == block
     assert encode_block(loaded, address="again") == encode_block(block, address="before")
-    texts = [*shown(block), *shown(loaded), str(refused.value), repr(document), *handler.lines]
+    texts = [*shown(block), *shown(loaded), str(refused.value), repr(document), *handler.lines, *printed]
     files = [file.read_bytes() for file in home.iterdir() if file.name.startswith("blocks.db")]
     for form in (form for secret in secrets for form in forms(secret)):
         assert not any(form.decode() in text for text in texts)
         assert not any(form in content for content in files)
+
+
+def inspected(home: Path, address: str, output: str) -> str:
+    """Return what the command line shows of a block."""
+    done = CliRunner().invoke(main, ["inspect", address, "-o", output], env={"BLOCKS_HOME": str(home)})
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 def test_the_search_for_secrets_can_find_one(home: Path, library: Library, tmp_path: Path) -> None:
