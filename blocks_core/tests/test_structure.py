@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from pydantic import BaseModel, Field, Secret, SecretStr
+from pydantic import BaseModel, Field, Secret, SecretBytes, SecretStr
 
 from blocks_core import Block, Storage
 from blocks_core.schema import describe, schema_of
@@ -85,6 +85,21 @@ def test_secrets_of_any_kind_are_marked() -> None:
     properties: Any = schema_of(block({"a": SecretStr, "b": Secret[list[int]], "c": str}))["properties"]
     assert [name for name, part in properties.items() if part.get("writeOnly")] == ["a", "b"]
     assert describe(block({"a": SecretStr | None, "b": Secret[int], "c": str})).secret_fields() == ("a", "b")
+
+
+def test_the_default_of_a_secret_is_not_in_the_schema() -> None:
+    described = describe(
+        block(
+            {"a": SecretStr, "b": SecretStr | None, "c": Secret[list[str]], "d": SecretBytes},
+            a=SecretStr("planted"),
+            b="planted",
+            c=Secret(["planted"]),
+            d=SecretBytes(b"planted"),
+        )
+    )
+    assert "planted" not in str(described.schema)
+    assert "**" not in str(described.schema)
+    assert "required" not in described.schema
 
 
 def test_differences_are_told_by_path() -> None:

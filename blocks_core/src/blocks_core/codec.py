@@ -22,6 +22,7 @@ from pathlib import PurePath
 from re import Pattern
 from typing import Any, cast
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, RootModel, Secret, SecretBytes, SecretStr
 from pydantic.networks import _BaseMultiHostUrl, _BaseUrl  # pyright: ignore[reportPrivateUsage] no public base
@@ -30,10 +31,14 @@ from pydantic_core import to_jsonable_python
 from blocks_core.block import Block, Saved
 from blocks_core.building import build_block
 from blocks_core.document import Encoded, Json, dotted, pointer_to, reference_mark
-from blocks_core.errors import BlockInvalid, ValueNotStorable
+from blocks_core.errors import BlockInvalid, DocumentDamaged, ValueNotStorable
 from blocks_core.secret import is_secret
 
 MAX_DEPTH = 100
+_MAX_INT_BITS = 4300 * 3
+"""Within the digits that Python reads and writes of a number (`sys.int_info.default_max_str_digits`)."""
+
+_MAX_PATH = 200
 
 _TEXT_LEAVES = (
     _BaseUrl,
@@ -74,7 +79,12 @@ _FROM_TEXT: dict[str, Callable[[str], Any]] = {
     "bool": lambda text: text == "true",
 }
 
-_FROM_LIST: dict[str, Callable[[list[Any]], Any]] = {"tuple": tuple, "set": set, "frozenset": frozenset}
+_FROM_LIST: dict[str, Callable[[list[Any]], Any]] = {
+    "": list,
+    "tuple": tuple,
+    "set": lambda items: _set_of(set, items),
+    "frozenset": lambda items: _set_of(frozenset, items),
+}
 
 
 def encode_block(block: Block, *, address: str) -> Encoded:
@@ -96,8 +106,15 @@ def encode_block(block: Block, *, address: str) -> Encoded:
     raise refusal
 
 
-def digest_of(content: Encoded) -> str:
-    """Return the digest of a block's whole content, the same for the same content."""
+def digest_of(block: Block) -> str:
+    """Return the digest of what a block object holds now, or none where it has no stored form."""
+    try:
+        return _digest(_Walk("it").encode(_fields_of(block)))
+    except ValueNotStorable:  # a field that its class got since it was stored: saving it will say so
+        return ""
+
+
+def _digest(content: Encoded) -> str:
     text = json.dumps(content.to_json(), sort_keys=True, separators=(",", ":"))
     return sha256(text.encode()).hexdigest()
 
@@ -106,6 +123,7 @@ def decode(content: Encoded, block_at: Callable[[str, str, Any], Any]) -> Any:
     """Return plain data of stored content, its leaves made objects again.
 
     Args:    block_at: makes the block of a mark: (pointer, mark, its decoded fields or None).
+    Raises:  DocumentDamaged: a mark does not fit what it stands at.
     """
     return _decode(content, content.data, "", block_at)
 
@@ -134,7 +152,8 @@ class _Walk:
         self._base_depth = depth
         self._marks: dict[str, str] = {}
         self._secrets: dict[str, Encoded] = {}
-        self.shape: dict[str, type] = {}
+        self.shape: dict[str, Any] = {}
+        """Pointer -> the value's type, and what else its text does not say."""
         self.blocks: dict[str, Block] = {}
 
     def encode(self, value: Any) -> Encoded:
@@ -144,25 +163,35 @@ class _Walk:
         if depth > MAX_DEPTH:
             raise self.refusal(pointer, f"lies deeper than {MAX_DEPTH} levels. Flatten it")
         self.shape[pointer] = type(value)
-        if value is None or type(value) in (bool, int, str):
+        if value is None or type(value) in (bool, str):
             return value
+        if isinstance(value, Enum):
+            return self._encode_wrapped(value, value.value, pointer, depth)
+        if isinstance(value, int):
+            return self._encode_int(value, pointer)
         if is_secret(value):
             return self._encode_secret(value, pointer, depth)
-        if isinstance(value, Enum):
-            return self._encode(value.value, pointer, depth + 1)
         if isinstance(value, float):
             return self._encode_float(value, pointer)
         for kind, (mark, to_text) in _TO_TEXT.items():
             if isinstance(value, kind):
                 self._marks[pointer] = mark
+                if isinstance(value, (datetime, time)):
+                    self._note_zone(value, pointer)
                 return to_text(value)
         return self._encode_structure(value, pointer, depth)
+
+    def _encode_wrapped(self, value: Any, inner: Any, pointer: str, depth: int) -> Json:
+        """Encode what stands for a value at its own place, and note both their types."""
+        encoded = self._encode(inner, pointer, depth + 1)
+        self.shape[pointer] = (type(value), self.shape[pointer])
+        return encoded
 
     def _encode_structure(self, value: Any, pointer: str, depth: int) -> Json:
         if isinstance(value, Block):
             return self._encode_block(value, pointer, depth)
         if isinstance(value, RootModel):
-            return self._encode(cast("Any", value).root, pointer, depth + 1)
+            return self._encode_wrapped(value, cast("Any", value).root, pointer, depth)
         if isinstance(value, BaseModel):
             return self._encode_members(_fields_of(value), pointer, depth)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -173,6 +202,8 @@ class _Walk:
         if isinstance(value, dict):
             return self._encode_dict(cast("dict[Any, Any]", value), pointer, depth)
         if isinstance(value, (list, deque)):
+            if isinstance(value, deque):
+                self.shape[pointer] = (deque, cast("deque[Any]", value).maxlen)
             return self._encode_items(cast("list[Any]", value), pointer, depth)
         if isinstance(value, (tuple, set, frozenset)):
             return self._encode_collection(cast("Any", value), pointer, depth)
@@ -181,9 +212,9 @@ class _Walk:
     def _encode_leaf(self, value: Any, pointer: str) -> Json:
         if isinstance(value, str):  # a subclass, like the next: pydantic makes it again of its plain value
             return str(value)
-        if isinstance(value, int):
-            return int(value)
         if isinstance(value, _TEXT_LEAVES):
+            if isinstance(value, Pattern):
+                self.shape[pointer] = (Pattern, type(value.pattern), value.flags)
             return cast("Json", to_jsonable_python(value))
         raise self.refusal(
             pointer, f"is a {type(value).__name__}, which has no stored form. Use a field type of pydantic"
@@ -197,9 +228,25 @@ class _Walk:
         self._secrets[pointer] = inner.encode(value.get_secret_value())
         if inner.blocks:
             raise self.refusal(pointer, "holds a block inside a secret. Keep the block outside of it")
-        self.shape |= {pointer + inside: kind for inside, kind in inner.shape.items() if inside}
+        self.shape |= {pointer + inside: found for inside, found in inner.shape.items() if inside}
+        self.shape[pointer] = (type(value), inner.shape[""])
         self._marks[pointer] = f"secret:{kind}"
         return None
+
+    def _encode_int(self, value: int, pointer: str) -> Json:
+        if value.bit_length() > _MAX_INT_BITS:
+            raise self.refusal(pointer, "is a number of too many digits. Keep it as a text or as bytes")
+        return int(value)
+
+    def _note_zone(self, value: datetime | time, pointer: str) -> None:
+        """Keep the time zone beside the text, which has its offset only."""
+        zone = value.tzinfo
+        if type(zone) is ZoneInfo and zone.key:
+            self._marks[pointer] += f"@{zone.key}"
+            self.shape[pointer] = (type(value), value.fold, zone.key)
+        else:  # of other zones those of a fixed offset lose nothing
+            varies = zone is not None and zone.utcoffset(None) is None
+            self.shape[pointer] = (type(value), value.fold, type(zone) if varies else None)
 
     def _encode_float(self, value: float, pointer: str) -> Json:
         if math.isfinite(value):
@@ -217,16 +264,28 @@ class _Walk:
         if saved is None:
             self._marks[pointer] = f"inline:{info.slug}@{info.version}"
             return self._encode_members(_fields_of(block), pointer, depth)
-        self._refuse_changed(block, saved, pointer)
         self._marks[pointer] = reference_mark(saved.id)
         return None
 
-    def _refuse_changed(self, block: Block, saved: Saved, pointer: str) -> None:
-        if digest_of(_Walk(saved.address).encode(_fields_of(block))) != saved.digest:
-            raise self.refusal(
-                pointer,
-                f"is '{saved.address}', changed since it was loaded. Save it first, so that the change is not lost",
-            )
+    def refuse_changed(self) -> None:
+        """Make sure that the saved blocks that were met, and those in them, are as they are saved.
+
+        Raises:  ValueNotStorable.
+        """
+        waiting, seen = list(self.blocks.items()), set[int]()
+        while waiting:
+            pointer, block = waiting.pop()
+            saved = block.saved_as
+            if saved is None or id(block) in seen:
+                continue
+            seen.add(id(block))
+            inner = _Walk(saved.address)
+            if _digest(inner.encode(_fields_of(block))) != saved.digest:
+                raise self.refusal(
+                    pointer,
+                    f"is '{saved.address}', changed since it was loaded. Save it first, so that the change is not lost",
+                )
+            waiting += [(pointer, held) for held in inner.blocks.values()]
 
     def _encode_members(self, members: Mapping[str, Any], pointer: str, depth: int) -> Json:
         return {
@@ -240,6 +299,8 @@ class _Walk:
             raise self.refusal(pointer, f"mixes keys of the types {', '.join(sorted(kinds))}. Use one")
         if kinds - {"str"}:
             self._marks[pointer] = f"keys:{kinds.pop()}"
+        odd = tuple(type(key) for key in value if type(key) is not str)
+        self.shape[pointer] = (type(value), odd, getattr(value, "default_factory", None))
         return self._encode_members({keys[key][1]: item for key, item in value.items()}, pointer, depth)
 
     def _key(self, key: Any, pointer: str) -> tuple[str, str]:
@@ -268,18 +329,19 @@ class _Walk:
         return self._encode_items(items, pointer, depth)
 
     def _digest_of_item(self, item: Any, depth: int) -> str:
-        return digest_of(_Walk(self._address, depth + 1).encode(item))
+        return _digest(_Walk(self._address, depth + 1).encode(item))
 
     def refusal(self, pointer: str, problem: str) -> ValueNotStorable:
-        return ValueNotStorable(
-            f"Block '{self._address}' was not saved: {dotted(pointer) or 'a value'} {problem}."
-        )
+        path = dotted(pointer) or "a value"
+        shown = path if len(path) <= _MAX_PATH else f"{path[:_MAX_PATH]}…"
+        return ValueNotStorable(f"Block '{self._address}' was not saved: {shown} {problem}.")
 
 
 def _attempt(block: Block, address: str) -> tuple[Encoded, ValueNotStorable | None]:
     """Return a block's stored form, and why it would not come back as it is, or None where it would."""
     walk = _Walk(address)
     content = walk.encode(_fields_of(block))
+    walk.refuse_changed()
 
     def block_at(pointer: str, mark: str, members: Any) -> Block:
         original = walk.blocks[pointer]
@@ -294,10 +356,10 @@ def _attempt(block: Block, address: str) -> tuple[Encoded, ValueNotStorable | No
     second = _Walk(address)
     if second.encode(_fields_of(again)) == content and second.shape == walk.shape:
         return content, None
-    for pointer, kind in walk.shape.items():
-        if second.shape.get(pointer) is not kind:
-            found = second.shape.get(pointer, type(None)).__name__
-            problem = f"is a {kind.__name__} and would come back as a {found}"
+    for pointer, shape in walk.shape.items():
+        if second.shape.get(pointer) != shape:
+            kind, found = _type_name(shape), _type_name(second.shape.get(pointer, type(None)))
+            problem = f"is a {kind} and would come back as {'another' if kind == found else f'a {found}'}"
             return content, walk.refusal(
                 pointer, f"{problem}. Give the union a discriminator, or the field a narrower type"
             )
@@ -306,14 +368,19 @@ def _attempt(block: Block, address: str) -> tuple[Encoded, ValueNotStorable | No
 
 
 def _fields_of(model: BaseModel) -> dict[str, Any]:
-    fields = {name: model.__dict__[name] for name in type(model).model_fields}
+    values = model.__dict__  # which lacks what `model_construct` was not given
+    fields = {name: values[name] for name in type(model).model_fields if name in values}
     return fields | (model.__pydantic_extra__ or {})
+
+
+def _type_name(shape: Any) -> str:
+    return cast("type", shape[0] if isinstance(shape, tuple) else shape).__name__
 
 
 def _decode(content: Encoded, data: Json, pointer: str, block_at: Callable[[str, str, Any], Any]) -> Any:
     mark = content.marks.get(pointer, "")
     if mark.startswith("secret:"):
-        return _decode_secret(mark, content.secrets[pointer], block_at)
+        return _decode_secret(content, mark, pointer, block_at)
     if mark.startswith("block:"):
         return block_at(pointer, mark, None)
     if isinstance(data, dict):
@@ -322,25 +389,61 @@ def _decode(content: Encoded, data: Json, pointer: str, block_at: Callable[[str,
         }
         if mark.startswith("inline:"):
             return block_at(pointer, mark, members)
-        if mark.startswith("keys:"):
-            parse = _FROM_TEXT[mark.removeprefix("keys:")]
-            return {parse(key): value for key, value in members.items()}
-        return members
+        return _made(_with_keys, mark, pointer, members) if mark else members
     if isinstance(data, list):
         items = [
             _decode(content, value, pointer_to(pointer, index), block_at) for index, value in enumerate(data)
         ]
-        return _FROM_LIST.get(mark, list)(items)
-    return _FROM_TEXT[mark](cast("str", data)) if mark else data
+        return _made(lambda kind, found: _FROM_LIST[kind](found), mark, pointer, items)
+    return _made(_from_text, mark, pointer, data) if mark else data
 
 
-def _decode_secret(mark: str, inner: Encoded, block_at: Callable[[str, str, Any], Any]) -> Any:
-    value = decode(inner, block_at)
+def _decode_secret(
+    content: Encoded, mark: str, pointer: str, block_at: Callable[[str, str, Any], Any]
+) -> Any:
+    if pointer not in content.secrets:
+        raise DocumentDamaged(f"{dotted(pointer)} is a secret without a value")
+    value = decode(content.secrets[pointer], block_at)
     if mark == "secret:str":
         return SecretStr(value)
     if mark == "secret:bytes":
         return SecretBytes(value)
     return Secret[Any](value)
+
+
+def _made(make: Callable[[str, Any], Any], mark: str, pointer: str, data: Any) -> Any:
+    """Make the value of a mark, or say that mark and data do not fit each other, without the data."""
+    try:
+        return make(mark, data)
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        problem = f"{dotted(pointer) or 'its content'} does not fit its mark '{mark}'"
+    raise DocumentDamaged(problem)  # not from the cause, which has the value
+
+
+def _from_text(mark: str, text: Any) -> Any:
+    kind, _, zone = mark.partition("@")
+    if not isinstance(text, str):
+        raise TypeError
+    found = _FROM_TEXT[kind](text)
+    return _in_zone(found, ZoneInfo(zone)) if zone else found
+
+
+def _in_zone(found: datetime | time, zone: ZoneInfo) -> datetime | time:
+    """Return a time in its zone; of two that a clock shows alike, the one whose offset was stored."""
+    there = found.replace(tzinfo=zone)
+    return there.replace(fold=1) if there.utcoffset() != found.utcoffset() else there
+
+
+def _with_keys(mark: str, members: dict[str, Any]) -> dict[Any, Any]:
+    parse = _FROM_TEXT[mark.removeprefix("keys:")]
+    return {parse(key): value for key, value in members.items()}
+
+
+def _set_of(kind: type[Any], items: list[Any]) -> Any:
+    try:
+        return kind(items)
+    except TypeError:  # of models, which are plain data yet: pydantic makes them and their set
+        return items
 
 
 def _parse_timedelta(text: str) -> timedelta:

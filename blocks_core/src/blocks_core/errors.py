@@ -5,6 +5,7 @@
     ├── BlockTypeInvalid         a class cannot serve as a block type
     ├── BlockInvalid             a block's fields do not fit its schema
     ├── ValueNotStorable         a value would not come back from storage as it went in
+    ├── DocumentDamaged          what is stored of a block is not what was saved
     ├── LibraryMissing           no registry is installed
     ├── NotFound
     │   ├── BlockTypeNotFound    no such type is installed or registered
@@ -71,6 +72,10 @@ class BlockInvalid(BlocksError, ValueError):
 
 class ValueNotStorable(BlocksError, TypeError):
     """A value would not come back from storage as it went in, so nothing was saved."""
+
+
+class DocumentDamaged(BlocksError):
+    """What is stored of a block is not what was saved, so it cannot be read."""
 
 
 class LibraryMissing(BlocksError):

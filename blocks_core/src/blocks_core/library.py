@@ -19,6 +19,7 @@ from blocks_core.errors import (
     SchemaConflict,
     SchemaTooNew,
 )
+from blocks_core.masking import note_secrets
 from blocks_core.names import check_name, join_address, split_address
 from blocks_core.registry import Registration, Registry
 
@@ -56,6 +57,7 @@ class Library:
             self.register(type(block))
             document = self.registry.save(draft, overwrite=overwrite)
         block._set_saved(_saved(document))  # pyright: ignore[reportPrivateUsage] the library's own door
+        note_secrets(content)
         return document.id
 
     def delete(self, block_type: type[Block], name: str, *, force: bool = False) -> None:
@@ -78,6 +80,7 @@ class Library:
 
     def _build(self, document: Document, block_type: type[Block], tree: DocumentTree) -> Block:
         _refuse_other_version(document.address, block_type, document.type_version)
+        note_secrets(document.content)
 
         def block_at(pointer: str, mark: str, members: Mapping[str, Any] | None) -> Block:
             if members is None:

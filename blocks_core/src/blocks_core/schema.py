@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pydantic import PydanticInvalidForJsonSchema, Secret, TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchemaWarningKind
 from pydantic_core import core_schema
 
 from blocks_core.block import Block, slug_of
@@ -118,6 +118,15 @@ def _logo_of(package: str, slug: str) -> str:
 
 class _Generator(GenerateJsonSchema):
     """Marks `Secret[T]` as pydantic marks `SecretStr`, and bytes, secret or not, by how JSON holds them."""
+
+    ignored_warning_kinds: set[JsonSchemaWarningKind] = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """Leave out the default of a secret, which everybody may read here."""
+        found = super().default_schema(schema)
+        if _says_secret(found) and found.get("default") is not None:
+            del found["default"]
+        return found
 
     def bytes_schema(self, schema: core_schema.BytesSchema) -> JsonSchemaValue:
         return {**super().bytes_schema(schema), "contentEncoding": "base64"}
