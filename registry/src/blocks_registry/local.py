@@ -67,13 +67,16 @@ class LocalRegistry:
 
     def type(self, slug: str) -> BlockType:
         """Return a registered type; `Registry.type` says more."""
-        known = {block_type.slug: block_type for block_type in self.types()}
-        if slug not in known:
-            raise BlockTypeNotFound(
-                f"No block type '{slug}' is registered{did_you_mean(suggest(slug, known))}. Register the plugin that "
-                f'provides it: "block register -m MODULE", or "block register --all" for all that is installed.'
-            )
-        return known[slug]
+        self._prepare()
+        with self._database.reading() as connection:
+            rows = connection.execute(statements.VERSIONS_OF_TYPE, (slug,)).fetchall()
+        if rows:
+            return max((_block_type(row[0]) for row in rows), key=lambda found: found.version)
+        known = [found.slug for found in self.types()]
+        raise BlockTypeNotFound(
+            f"No block type '{slug}' is registered{did_you_mean(suggest(slug, known))}. Register the plugin that "
+            f'provides it: "block register -m MODULE", or "block register --all" for all that is installed.'
+        )
 
     def save(self, draft: Draft, *, overwrite: bool = False) -> Document:
         """Keep a document; `Registry.save` says more."""
