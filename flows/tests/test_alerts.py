@@ -5,6 +5,7 @@ import pytest
 from blocks_core import use_library
 from blocks_core.testing import memory_library
 from blocks_flows import Flow, flow, task
+from blocks_flows.executors import LocalDaskExecutor
 
 
 @task
@@ -113,3 +114,17 @@ def test_of_many_failures_the_first_are_named_and_the_others_counted(inbox) -> N
     assert message.facts["failed task"].endswith("train[9], and 15 more")
     assert message.text.splitlines()[-1] == "and 15 more"
     assert len(message.detail.splitlines()) < 200
+
+
+def test_exit_in_an_alert_or_a_state_handler_changes_nothing(records, last_run) -> None:
+    def leave(*_arguments):
+        raise SystemExit(3)
+
+    @task(on_failure=leave, state_handlers=[leave])
+    def fails():
+        raise ValueError("internal error")
+
+    with Flow("f", executor=LocalDaskExecutor(num_workers=2), on_failure=leave, state_handlers=[leave]) as f:
+        fails()
+    assert f.run().message == "Some reference tasks failed."
+    assert [row["error"] for row in records.alerts(last_run()["id"])] == ["SystemExit: 3"] * 2

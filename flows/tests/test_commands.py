@@ -107,3 +107,30 @@ def test_a_run_that_is_not_there_or_not_the_only_one_is_an_error(runs) -> None:
         call("logs", "%")
     with pytest.raises(NotFound, match="Several flow runs begin with ''"):
         call("inspect", "")
+
+
+def test_an_id_of_any_length_is_looked_for(runs) -> None:
+    with pytest.raises(NotFound, match="No flow run 'aaaa"):
+        call("inspect", "a" * 100_000)
+    with pytest.raises(NotFound, match=f"No flow run '{runs[0]}00'"):
+        call("inspect", runs[0] + "00")
+
+
+def test_a_limit_that_no_database_takes_is_refused() -> None:
+    result = call("ls", "--limit", "99999999999999999999")
+    assert result.exit_code == 2
+    assert "is not in the range 1<=x<=1000000" in result.stderr
+
+
+def test_odd_names_and_parameters_are_escaped_and_json_stays_json(capsys) -> None:
+    with Flow("[bold]x\x1b[2J\n") as f:
+        task(lambda x: x, name="t\x1b[2J")(Parameter("p"))
+    f.run(p={"a\x1b": [float("nan"), "\x1b[31m"]})
+    capsys.readouterr()
+    [found] = json.loads(call("ls", "-o", "json").stdout)
+    for command in (["ls"], ["inspect", found["id"]], ["logs", found["id"]]):
+        for output in ("table", "json"):
+            shown = call(*command, "-o", output).stdout
+            assert "\x1b" not in shown
+            if output == "json":
+                json.loads(shown, parse_constant=pytest.fail)  # NaN is no JSON

@@ -297,3 +297,126 @@ def test_a_thread_that_waits_for_a_task_serves_others_and_their_retries() -> Non
         ).submit().result()
 
     assert nested() == ("DONE", "done")
+
+
+@pytest.mark.parametrize("executor", [LocalExecutor(), LocalDaskExecutor(num_workers=1)])
+def test_tasks_run_tasks_deeper_than_one_stack(executor) -> None:
+    @task
+    def called(n):
+        return 1 + called(n - 1) if n else 0
+
+    @task
+    def submitted(n):
+        return 1 + submitted.submit(n - 1).result() if n else 0
+
+    @flow(executor=executor)
+    def deep():
+        return called(300), submitted.submit(300).result()
+
+    assert deep() == (300, 300)
+
+
+def test_a_thread_serves_any_number_of_tasks_that_wait_for_one() -> None:
+    @flow(executor=LocalDaskExecutor(num_workers=2))
+    def crowded():
+        go = threading.Event()
+        awaited = task(go.wait).submit()
+        waiting = [task(awaited.result).submit() for _ in range(400)]
+        go.set()
+        return [each.result() for each in waiting]
+
+    assert crowded() == [True] * 400
+
+
+def test_a_flow_can_be_a_method_of_any_kind() -> None:
+    class Etl:
+        factor = 2
+
+        @flow
+        def run(self, x: int):
+            return self.factor * add(x)
+
+        @staticmethod
+        @flow
+        def alone(x: int):
+            return add(x)
+
+        @flow
+        @staticmethod
+        def alone_too(x: int):
+            return add(x)
+
+        @classmethod
+        @flow
+        def of_class(cls, x: int):
+            return cls.factor * x
+
+    etl = Etl()
+    assert (etl.run("3"), etl.alone("3"), etl.alone_too("3"), etl.of_class("3")) == (8, 4, 4, 6)
+
+
+def test_what_runs_after_its_run_is_no_flow() -> None:
+    def generator():
+        yield 1
+
+    async def stream():
+        yield 1
+
+    with pytest.raises(FlowInvalid, match="is a generator: it would run only after its run is over"):
+        flow(generator)
+    for decorate in (flow, task):
+        with pytest.raises(FlowInvalid, match="async"):
+            decorate(stream)
+
+
+def test_parameters_that_json_cannot_hold_are_recorded_as_texts(last_run) -> None:
+    @flow(validate_parameters=False)
+    def odd(a, b):
+        return None
+
+    odd([float("nan"), float("-inf")], 10**5000)
+    assert last_run()["parameters"]["a"] == ["nan", "-inf"]
+    assert last_run()["parameters"]["b"] == "<int>"
+
+
+def test_an_argument_that_holds_itself_is_refused() -> None:
+    inside = []
+    inside.append(inside)
+    with pytest.raises(FlowInvalid, match="An argument holds itself, or is nested deeper"):
+        flow(lambda x: x)(inside)
+
+
+CANARY = "c4n4ry/ü+1 2"
+
+
+@pytest.mark.parametrize("executor", [LocalExecutor(), LocalDaskExecutor(num_workers=2)])
+def test_the_secrets_a_run_was_given_are_nowhere_in_its_record(
+    executor, home, inbox, capsys, last_run
+) -> None:
+    @task(retries=1)
+    def call(login):
+        print_to = get_run_logger()
+        print_to.warning("logging in with %s", login.password.get_secret_value())
+        raise PermissionError(f"401 for {login.password.get_secret_value()}")
+
+    @task(log_stdout=True)
+    def tell(secret):
+        print("it is", secret["token"].get_secret_value())
+
+    @flow(executor=executor, on_failure=inbox, flow_run_name="as-{login}")
+    def use(login: Login, more: dict[str, SecretStr]):
+        tell.submit(more).wait()
+        return call.submit(login).result()
+
+    with pytest.raises(PermissionError):
+        use(Login(user="me", password=CANARY), {"token": SecretStr("t0k3n-canary")})
+
+    from blocks_flows.journal import close_journal
+
+    close_journal()
+    written = b"".join(path.read_bytes() for path in home.iterdir())
+    shown = capsys.readouterr().out.encode() + repr(inbox.messages).encode()
+    for form in (CANARY, "t0k3n-canary", "c4n4ry"):
+        assert form.encode() not in written
+        assert form.encode() not in shown
+    assert "401 for **********" in last_run()["state_message"]

@@ -11,7 +11,6 @@ import blocks_flows
 from blocks_flows import Flow, Parameter, Task, task, unmapped
 from blocks_flows.errors import (
     CycleFound,
-    EngineFailed,
     FlowInvalid,
     FlowMissing,
     MapLengthsDiffer,
@@ -397,18 +396,6 @@ def test_a_name_is_made_of_the_arguments() -> None:
     assert result[broken].message == "KeyError: 'nothing'"
 
 
-def test_what_no_task_can_raise_on_a_thread_stops_the_run_instead_of_hanging_it(last_run) -> None:
-    @task
-    def interrupt():
-        raise KeyboardInterrupt
-
-    with Flow("f", executor=LocalDaskExecutor(num_workers=2)) as f:
-        double(interrupt())
-    with pytest.raises(EngineFailed, match="KeyboardInterrupt"):
-        f.run()
-    assert last_run()["state_type"] == "Crashed"
-
-
 def test_tasks_on_threads_do_not_see_each_other_s_context() -> None:
     seen = []
 
@@ -466,3 +453,45 @@ def test_an_exception_that_cannot_tell_its_text_fails_its_task_only() -> None:
     result = f.run().result
     assert result[muted].message == "Mute: (its text cannot be made)"
     assert len(result[shouted].message) < 2100
+
+
+def test_a_parameter_can_be_taken_apart_in_each_flow_that_uses_it() -> None:
+    pair = Parameter("pair", default=[1, 2])
+    with Flow("f") as f:
+        first = double(pair[0])
+    with Flow("g") as g:
+        second = double(pair[1])
+    with f:
+        third = double(pair[1])
+    state = f.run()
+    assert (state.result[first].result, state.result[third].result) == (2, 4)
+    assert g.run().result[second].result == 4
+
+
+def test_the_names_of_a_function_s_own_attributes_do_not_matter() -> None:
+    def work():
+        return 1
+
+    work.name, work.options = "other", 5
+    with Flow("f") as f:
+        worked = task(work)()
+    assert worked.name == "work"
+    assert f.run().result[worked].result == 1
+    assert blocks_flows.flow(task(work))() == 1
+
+
+def test_a_method_is_a_task_of_its_object() -> None:
+    class Model:
+        def __init__(self, factor):
+            self.factor = factor
+
+        @task
+        def apply(self, x):
+            return self.factor * x
+
+    twice, thrice = Model(2), Model(3)
+    with Flow("f") as f:
+        applied = twice.apply(5), thrice.apply(5)
+    state = f.run()
+    assert [state.result[each].result for each in applied] == [10, 15]
+    assert isinstance(Model.apply, Task)

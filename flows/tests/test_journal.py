@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -176,3 +177,124 @@ def test_batches_of_any_size_are_written_whole_and_in_order(tmp_path, number) ->
         rows = connection.execute("SELECT message FROM run_logs ORDER BY id").fetchall()
     journal.close()
     assert [text for (text,) in rows] == [str(index) for index in range(number)]
+
+
+@pytest.mark.parametrize("odd", [Path("x"), 2**70, "half a pair \udc80"])
+def test_a_value_that_the_database_cannot_hold_keeps_nothing_back(tmp_path, odd) -> None:
+    database = Database(tmp_path / "blocks.db", durable=False)
+    journal = Journal(database)
+    journal.append(LOGS, ("run", None, 1.0, 20, "test", odd))
+    assert journal.flush()
+    journal.append(LOGS, ("run", None, 2.0, 20, "test", "after"))
+    assert journal.flush()
+    with database.reading() as connection:
+        rows = connection.execute("SELECT message FROM run_logs ORDER BY id").fetchall()
+    journal.close()
+    assert [text for (text,) in rows] == [str(odd).encode(errors="backslashreplace").decode(), "after"]
+
+
+@pytest.mark.parametrize("odd", [Path("x"), 2**70, "half a pair \udc80"])
+def test_such_a_value_is_spooled_and_loaded_too(tmp_path, odd, caplog) -> None:
+    path = tmp_path / "blocks.db"
+    path.mkdir()
+    journal = Journal(Database(path, durable=False))
+    journal.append(LOGS, ("run", None, 1.0, 20, "test", odd))
+    assert not journal.flush()
+    journal.close()
+    path.rmdir()
+    database = Database(path, durable=False)
+    journal = Journal(database)
+    journal.append(LOGS, ("run", None, 2.0, 20, "test", "after"))
+    assert journal.flush()
+    with database.reading() as connection:
+        assert connection.execute("SELECT COUNT(*) FROM run_logs").fetchone() == (2,)
+    journal.close()
+    assert list(tmp_path.glob("*.spool")) == []
+
+
+def test_a_file_that_cannot_be_spooled_whole_is_not_left_behind(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "blocks.db"
+    path.mkdir()
+    journal = Journal(Database(path, durable=False))
+    journal.append(LOGS, ("run", None, 1.0, 20, "test", "x" * 100_000))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))  # as on a full disk
+    try:
+        assert not journal.flush()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert [each.name for each in tmp_path.iterdir()] == ["blocks.db"]
+    path.rmdir()
+    time.sleep(1.1)  # the journal tries again after a second
+    assert journal.flush()
+    journal.close()
+
+
+def test_a_database_that_is_deleted_is_made_anew(home, records) -> None:
+    @flow
+    def once():
+        return 1
+
+    once()
+    for path in home.glob("blocks.db*"):
+        path.unlink()
+    once()
+    assert counts(home)["flow_runs"] == 1
+    assert counts(home)["run_states"] == 2
+
+
+def test_what_a_forked_process_of_a_task_logs_and_runs_is_kept_whole(home) -> None:
+    program = """
+import multiprocessing
+from blocks_flows import Flow, flow, get_run_logger, task
+
+@flow
+def child_flow():
+    return 1
+
+def work():
+    for number in range(12_000):
+        get_run_logger().info("child %s", number)
+    child_flow()
+
+@task
+def forks():
+    for number in range(100):
+        get_run_logger().info("parent %s", number)
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    for number in range(100):
+        get_run_logger().info("parent %s", number)
+
+with Flow("f") as f:
+    forks()
+assert f.run().is_successful()
+"""
+    environment = {**os.environ, "BLOCKS_LOG_LEVEL": "CRITICAL"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    connection = sqlite3.connect(home / "blocks.db")
+    try:
+        query = "SELECT substr(message, 1, 5), COUNT(*) FROM run_logs WHERE logger = ? GROUP BY 1 ORDER BY 1"
+        found = connection.execute(query, ["blocks_flows.forks"]).fetchall()
+        ends = connection.execute("SELECT flow_name, state_type FROM flow_runs ORDER BY 1").fetchall()
+    finally:
+        connection.close()
+    assert found == [("child", 12_000), ("paren", 200)]
+    assert ends == [("child_flow", "Success"), ("f", "Success")]
+
+
+def test_a_process_that_can_keep_its_records_nowhere_says_so_at_its_end(tmp_path, caplog) -> None:
+    (tmp_path / "file").write_text("")
+    journal = Journal(Database(tmp_path / "file" / "blocks.db", durable=False))
+    for number in range(3):
+        journal.append(LOGS, ("run", None, 1.0, 20, "test", str(number)))
+    with caplog.at_level("WARNING", logger="blocks_flows.Journal"):
+        journal.close()
+    assert caplog.messages[-1] == "The records of runs are lost in part: 3 rows."

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -187,3 +188,29 @@ def test_a_closed_output_ends_no_flow(records, last_run) -> None:
         os.close(writing)
     assert (done.returncode, done.stderr) == (0, b"")
     assert "안녕" in messages(records, last_run())
+
+
+def test_a_process_without_standard_output_runs_flows(records, last_run) -> None:
+    program = PROGRAM.replace("f.run()", "f.run(progress=True)")
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$0" -c "$1" >&-', sys.executable, program],
+        stderr=subprocess.PIPE,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "안녕" in messages(records, last_run())
+
+
+def test_a_line_that_is_printed_in_very_many_pieces_is_one_line(capsys, records, last_run) -> None:
+    @task(log_stdout=True)
+    def dots():
+        for _ in range(300_000):
+            print(".", end="")
+        print("\n\nend", end="")
+
+    with Flow("f") as f:
+        dots()
+    began = time.monotonic()
+    f.run()
+    assert messages(records, last_run())[2:5] == ["." * 300_000, "", "end"]
+    assert time.monotonic() - began < 10  # it took half a minute when each piece copied the line

@@ -88,6 +88,12 @@ def test_every_run_ends_in_order_and_with_its_retries_counted(data) -> None:
             assert node.state.name == "TriggerFailed"
             assert isinstance(node.state.result, UpstreamFailed)
             assert not attempts
+        if node.state.name == "TriggerFailed":
+            unexpanded = [each for each in node.mapped_over if each.children is None]
+            assert any(not each.state.is_successful() for each in (*node.upstreams, *unexpanded))
+        if node.parent is not None and node.parent.mapped_over:
+            expanded = [each for each in node.parent.mapped_over if each.children is not None]
+            assert list(node.upstreams) == [each.children[node.map_index] for each in expanded]
         if node.state.name == "Failed":
             assert node.attempts == node.retry.retries + 1
         if node.children is not None:

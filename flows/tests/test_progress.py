@@ -6,9 +6,11 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import pytest
+
 from blocks_flows import Flow, flow, task
 from blocks_flows.executors import LocalDaskExecutor
-from blocks_flows.progress import Counts, Display
+from blocks_flows.progress import Counts, Display, _table
 from blocks_flows.states import State, StateType
 
 
@@ -76,6 +78,26 @@ f.run(progress=True)
     assert "Flow 'drawn'" in text
     assert "3/3" in text
     assert "Finished task run for task with final state: 'Mapped'" in text
+
+
+def test_a_display_that_fails_ends_no_flow(capsys) -> None:
+    def show(_counts):
+        raise BrokenPipeError("Broken pipe")
+
+    with Flow("f") as f:
+        task(lambda x: x).map([1, 2, 3])
+    assert f.run(progress=Display(show, every_seconds=0.0)).is_successful()
+    assert capsys.readouterr().out.count("The progress cannot be shown, and the flow goes on") == 1
+
+
+@pytest.mark.parametrize("name", ["[/red]", "[bold]x"])
+def test_names_are_drawn_as_they_are(name) -> None:
+    from rich.console import Console
+
+    console = Console(width=100)
+    with console.capture() as drawn:
+        console.print(_table(name, {name: Counts(expected=1)}))
+    assert drawn.get().count(name) == 2
 
 
 def _read(terminal: int) -> bytes:

@@ -13,6 +13,7 @@ from time import time
 from typing import Any, Final
 
 from blocks_core.capabilities import Message, Notifier
+from blocks_core.masking import SECRETS_IN_USE
 from blocks_flows.context import RunFacts
 from blocks_flows.journal import ALERTS, Journal
 from blocks_flows.machine import describe
@@ -43,18 +44,19 @@ def send_alerts(entries: tuple[Any, ...], occasion: Occasion, journal: Journal) 
         target = _name_of(entry)
         error = ""
         try:
-            _deliver(entry, occasion, log)
-        except Exception as raised:  # noqa: BLE001 - whatever it is must not hide the run's own failure
-            error = describe(raised)
+            _deliver(entry, occasion)
+        except (Exception, SystemExit) as raised:  # noqa: BLE001 - whatever it is must not hide the run's own failure
+            error = SECRETS_IN_USE.hide(describe(raised))
             text = f"The alert to {target} was not delivered: {error}"
             log.say(FLOW_LOGGER, logging.ERROR, text, occasion.task_run_id)
         row = (occasion.run.flow_run_id, occasion.task_run_id, time(), target, int(not error), error)
         journal.append(ALERTS, row)
 
 
-def make_message(occasion: Occasion, tail: str) -> Message:
+def make_message(occasion: Occasion) -> Message:
     """Return what people are told."""
     run, state = occasion.run, occasion.state
+    log: RunLog = run.sink
     failed = state.is_failed()
     what = f"task '{occasion.task_run_name}' of flow" if occasion.task_run_name else "flow"
     facts = {"flow": run.flow_name, "run": f"{run.flow_run_name} ({run.flow_run_id})", "state": state.name}
@@ -65,18 +67,18 @@ def make_message(occasion: Occasion, tail: str) -> Message:
     lines = [state.message, *(f"{name}: {failure.message}" for name, failure in shown), *more]
     return Message(
         title=f"{what[0].upper()}{what[1:]} '{run.flow_name}': {state.name}",
-        text="\n".join(lines),
+        text=SECRETS_IN_USE.hide("\n".join(lines)),
         level="error" if failed else "info",
         facts=facts,
-        detail=tail,
+        detail=log.tail(),
     )
 
 
-def _deliver(entry: Any, occasion: Occasion, log: RunLog) -> None:
+def _deliver(entry: Any, occasion: Occasion) -> None:
     if isinstance(entry, str):
         entry = Notifier.load(entry)
     if isinstance(entry, Notifier):
-        entry.notify(make_message(occasion, log.tail()))
+        entry.notify(make_message(occasion))
     else:
         call: Callable[[Any, RunFacts, State], object] = entry
         call(occasion.subject, occasion.run, occasion.state)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from blocks_flows.errors import MapLengthsDiffer, NotMappable
+from blocks_flows.errors import FlowInvalid, MapLengthsDiffer, NotMappable
+
+_MAX_DEPTH: Final = 100
 
 
 class Reference:
@@ -27,18 +29,26 @@ class unmapped:  # noqa: N801 - it reads as a word in a call: f.map(unmapped(a),
         return f"unmapped({self.value!r})"
 
 
-def references(value: Any) -> Iterator[Reference]:
-    """Yield the references in a value, in their order."""
+def references(value: Any, depth: int = _MAX_DEPTH) -> Iterator[Reference]:
+    """Yield the references in a value, in their order.
+
+    Raises:  FlowInvalid: it is nested too deep.
+    """
     if isinstance(value, Reference):
         yield value
     elif isinstance(value, unmapped):
-        yield from references(value.value)
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        for item in cast("list[Any]", value):
-            yield from references(item)
-    elif isinstance(value, dict):
-        for item in cast("dict[Any, Any]", value).values():
-            yield from references(item)
+        yield from references(value.value, depth)
+    elif isinstance(value, (list, tuple, set, frozenset, dict)):
+        if depth == 0:
+            raise FlowInvalid(
+                f"An argument holds itself, or is nested deeper than {_MAX_DEPTH} lists and dicts. Make it in "
+                f"the task, or give it in an object of a class of your own."
+            )
+        items = (
+            cast("dict[Any, Any]", value).values() if isinstance(value, dict) else cast("list[Any]", value)
+        )
+        for item in items:
+            yield from references(item, depth - 1)
 
 
 def resolve(value: Any, look_up: Callable[[Any], Any]) -> Any:

@@ -35,7 +35,11 @@ def run() -> None:
 @click.option("--flow", help="Only runs of this flow.")
 @click.option("--state", help="Only runs in this state, such as failed or running.")
 @click.option(
-    "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many runs, the newest first."
+    "--limit",
+    type=click.IntRange(1, 1_000_000),
+    default=20,
+    show_default=True,
+    help="How many runs, the newest first.",
 )
 @output_option
 def list_runs(flow: str | None, state: str | None, limit: int, output: str) -> None:

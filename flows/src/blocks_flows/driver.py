@@ -13,11 +13,12 @@ from threading import Event, Lock
 from time import time
 from typing import Any, Protocol
 
+from blocks_core.masking import SECRETS_IN_USE
 from blocks_flows.alerts import Occasion, send_alerts
 from blocks_flows.arguments import Arguments, MappedArguments, Reference
 from blocks_flows.context import Frame, Host, RunFacts
-from blocks_flows.errors import EngineFailed, ResultStorageMissing
-from blocks_flows.executors import Executor, InlinePool, Pool
+from blocks_flows.errors import EngineFailed, ResultStorageMissing, RunStopped
+from blocks_flows.executors import Executor, InlinePool, Pool, is_stack_deep, run_on_new_stack
 from blocks_flows.ids import new_id
 from blocks_flows.journal import STATES, TASK_RUNS, Journal
 from blocks_flows.machine import Command, Expand, Machine, Node, Record, Run, Wait, describe
@@ -133,14 +134,28 @@ class Driver:
         return node
 
     def begin(self, nodes: list[Node]) -> None:
-        """Release added tasks."""
+        """Release added tasks.
+
+        Raises:  RunStopped.
+        """
         with self._lock:
+            if self._stopped:
+                raise RunStopped(f"Task '{nodes[0].name}' is not run, as its flow run was stopped.")
             commands = self.machine.begin(nodes, time())
             self._carrying += 1
         self._carry_out(commands)
 
     def execute(self, node: Node) -> None:
-        """Run a task here and tell the machine."""
+        """Run a task here and tell the machine.
+
+        Tasks that run tasks, or serve others while they wait for some, may be nested deeper than one stack.
+        """
+        if is_stack_deep():
+            run_on_new_stack(lambda: self._execute(node))
+        else:
+            self._execute(node)
+
+    def _execute(self, node: Node) -> None:
         try:
             call, problem = self.prepare(node)
             if self.started(node):
@@ -215,7 +230,9 @@ class Driver:
         call()
 
     def check(self) -> None:
-        """Raise EngineFailed if a thread met what the engine did not foresee."""
+        """Raise EngineFailed if a thread met what the engine did not foresee, or the interrupt that one met."""
+        if isinstance(self._broken, KeyboardInterrupt):
+            raise KeyboardInterrupt(*self._broken.args) from self._broken
         if self._broken is not None:
             raise EngineFailed(
                 f"Flow '{self._given.facts.flow_name}' was stopped by a fault of the engine, not of a task: "
@@ -229,9 +246,12 @@ class Driver:
             self.wait_for(None)
 
     def stop(self, message: str) -> None:
-        """Begin nothing more, and take what was not finished for cancelled."""
+        """Begin nothing more, and take what was not finished for cancelled.
+
+        A task without a note was about to be added when the run was interrupted: it never was.
+        """
         with self._lock:
-            commands = self.machine.abandon(message, time())
+            commands = [each for each in self.machine.abandon(message, time()) if each.node.note is not None]
             self._stopped = True
             self._carrying += 1
         self._carry_out(commands)
@@ -240,6 +260,10 @@ class Driver:
         """Let go of threads; what still runs is waited for."""
         if self._pool is not None:
             self._pool.close()
+        if self._stopped:  # maybe by an interrupt between a change and its record
+            for node in self.machine.nodes:
+                if node.state.type in FINISHED and node.recorded is not node.state and node.note is not None:
+                    self._record(node, node.state, node.state)
 
     def failures(self) -> list[Node]:
         """Return the task runs that failed by themselves, not for what others did."""
@@ -333,6 +357,7 @@ class Driver:
         if not node.run_id:
             node.run_id = new_id()
         run_id, flow_run_id, kind = node.run_id, self._given.facts.flow_run_id, state.type
+        message = SECRETS_IN_USE.hide(state.message)
         is_finished = kind in FINISHED
         stored = node.stored
         node.revision += 1
@@ -341,12 +366,13 @@ class Driver:
             TASK_RUNS,
             (
                 *(run_id, flow_run_id, task.name, entry.slug, node.name, node.map_index, node.attempts),
-                *(kind.value, state.name, state.message, state.at, node.revision, node.started_at),
+                *(kind.value, state.name, message, state.at, node.revision, node.started_at),
                 state.at if is_finished else None,
                 *((stored.storage, stored.path, stored.location) if stored else (None, None, None)),
             ),
         )
-        append(STATES, (flow_run_id, run_id, state.at, kind.value, state.name, state.message))
+        append(STATES, (flow_run_id, run_id, state.at, kind.value, state.name, message))
+        node.recorded = state
         self._say(node, state, is_finished)
         for watcher in self._given.watchers:
             watcher.changed(node, state, task.name)
@@ -368,7 +394,7 @@ class Driver:
         for handler in task.options.state_handlers:
             try:
                 handler(task, old, state)
-            except Exception as error:  # noqa: BLE001 - what a handler does must not change the run
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - what a handler does must not change the run
                 text = f"Task '{node.name}': a state handler raised.\n{traceback_of(error)}"
                 self._log.say(TASK_LOGGER, logging.ERROR, text, node.run_id)
         if state.type in FAILED and state.name != "TriggerFailed" and not node.children:

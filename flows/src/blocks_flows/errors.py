@@ -12,6 +12,7 @@ BlocksError
     ├── NotMappable              an argument that a task is mapped over is no sequence
     ├── UpstreamFailed           a task was not run, because one before it failed
     ├── TasksFailed              task runs failed and nobody looked at their results
+    ├── RunStopped               a task was not run, because its flow run was stopped
     ├── RunNotFound              no such run is recorded
     ├── ResultError
     │   ├── ResultStorageMissing a result is to be kept, and there is no storage for it
@@ -84,6 +85,10 @@ class UpstreamFailed(FlowsError):
 
 class TasksFailed(FlowsError):
     """Task runs failed and nobody looked at their results."""
+
+
+class RunStopped(FlowsError):
+    """A task was not run, or not to its end, because its flow run was stopped."""
 
 
 class RunNotFound(FlowsError, NotFound):

@@ -12,18 +12,57 @@ branch of the flow is followed to its end before the next one is begun.
 from __future__ import annotations
 
 import os
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextvars import copy_context
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
-from threading import Condition, Thread, current_thread
-from time import monotonic, sleep
-from typing import Protocol
+from threading import Condition, Event, Thread, local
+from time import monotonic
+from typing import Final, Protocol
 
 from blocks_flows.errors import FlowInvalid
 from blocks_flows.machine import Node
+
+
+class _Here(local):
+    """What the current thread is for."""
+
+    pool: Pool | None = None
+    """Whose worker it is."""
+
+
+_HERE: Final = _Here()
+
+
+def is_stack_deep() -> bool:
+    """Tell whether half of the calls that Python allows on one thread are in use."""
+    try:
+        sys._getframe(sys.getrecursionlimit() // 2)  # pyright: ignore[reportPrivateUsage] the only quick way
+    except ValueError:
+        return False
+    return True
+
+
+def run_on_new_stack(action: Callable[[], None]) -> None:
+    """Call something on a thread of its own, in this thread's place, and wait for it; raise what it raises."""
+    pool, context = _HERE.pool, copy_context()
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        _HERE.pool = pool
+        try:
+            context.run(action)
+        except BaseException as error:  # noqa: BLE001 - it is raised again where it is waited for
+            raised.append(error)
+
+    thread = Thread(target=run, name="blocks-stack", daemon=True)
+    thread.start()
+    thread.join()
+    if raised:
+        raise raised[0]
 
 
 class Engine(Protocol):
@@ -127,14 +166,19 @@ class InlinePool(Pool):
             if self._stack:
                 self._engine.execute(self._stack.pop())
             elif self._timers:
-                due, _number, action = heappop(self._timers)
-                sleep(max(0.0, due - monotonic()))
-                action()
+                self._await_timer(node)
             else:  # it hangs on what another pool runs
                 self._engine.wait_for(node)
 
     def close(self) -> None:
         """Do nothing: there are no threads."""
+
+    def _await_timer(self, node: Node | None) -> None:
+        """Do what is due next, unless the node is finished first: a run that is stopped waits for no retry."""
+        ended = Event()
+        self._engine.tell_when(node, ended.set)
+        if not ended.wait(max(0.0, self._timers[0][0] - monotonic())):
+            heappop(self._timers)[2]()
 
 
 class ThreadPool(Pool):
@@ -168,7 +212,7 @@ class ThreadPool(Pool):
 
     def wait(self, done: Callable[[], bool], node: Node | None = None) -> None:
         """Wait for the threads; one of them goes on to work meanwhile, or all might wait for each other."""
-        if current_thread() not in self._threads:
+        if _HERE.pool is not self:
             self._engine.wait_for(node)
             return
         self._engine.tell_when(node, self._nudge)
@@ -192,10 +236,11 @@ class ThreadPool(Pool):
         work = len(self._stack) + bool(self._timers)
         for _ in range(min(work - self._idle, self._workers - len(self._threads))):
             thread = Thread(target=self._serve, name="blocks-worker", daemon=True)
-            self._threads.append(thread)
             thread.start()
+            self._threads.append(thread)  # behind: one that an interrupt kept from starting cannot be joined
 
     def _serve(self) -> None:
+        _HERE.pool = self
         try:
             while not self._closing:
                 if not self._run_one():

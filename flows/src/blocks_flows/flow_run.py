@@ -12,6 +12,7 @@ from time import time
 from typing import Any
 from uuid import uuid4
 
+from blocks_core.masking import SECRETS_IN_USE, secret_texts
 from blocks_flows.alerts import Occasion, send_alerts
 from blocks_flows.context import FRAME, RunFacts
 from blocks_flows.driver import Driver, Surroundings, Watcher
@@ -60,6 +61,7 @@ class FlowRun:
 
     def __init__(self, flow: Any, name: str, options: FlowOptions, wanted: Wanted) -> None:
         prepare_logging()
+        SECRETS_IN_USE.add(secret_texts(wanted.parameters))
         frame = FRAME.get()
         parent = None if frame is None else frame.run
         run_id = str(uuid4())
@@ -135,23 +137,24 @@ class FlowRun:
         return state
 
     def _move(self, state: State, stored: StoredResult | None = None) -> None:
-        old, self.state = self.state, state
+        old = self.state
         self._revision += 1
-        run_id, kind = self.facts.flow_run_id, state.type.value
+        run_id, kind, message = self.facts.flow_run_id, state.type.value, SECRETS_IN_USE.hide(state.message)
         self._journal.append(
             FLOW_RUNS,
             (
                 *self._about,
-                *(self._count, kind, state.name, state.message, state.at, self._revision, self._started_at),
+                *(self._count, kind, state.name, message, state.at, self._revision, self._started_at),
                 state.at if state.type in FINISHED else None,
                 *((stored.storage, stored.path, stored.location) if stored else (None, None, None)),
             ),
         )
-        self._journal.append(STATES, (run_id, None, state.at, kind, state.name, state.message))
+        self._journal.append(STATES, (run_id, None, state.at, kind, state.name, message))
+        self.state = state  # once it is recorded: an interrupt before that records another end
         for handler in self._options.state_handlers:
             try:
                 handler(self._flow, old, state)
-            except Exception as error:  # noqa: BLE001 - what a handler does must not change the run
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - what a handler does must not change the run
                 text = f"A state handler of the flow raised.\n{traceback_of(error)}"
                 self.log.say(FLOW_LOGGER, logging.ERROR, text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import logging
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import Token
 from datetime import datetime
 from time import sleep, time
-from types import TracebackType
+from types import MethodType, TracebackType
 from typing import Any, Self, TypedDict, Unpack, cast, overload
 
 from blocks_flows.arguments import Reference, resolve
@@ -143,20 +144,22 @@ class Flow:
             run = FlowRun(
                 self, self.name, self.options, Wanted(values, _seconds(scheduled_start_time), watchers)
             )
-            run.begin()
-            return self._drive(run, run.driver(executor or self.options.executor or LocalExecutor()))
+            driver = run.driver(executor or self.options.executor or LocalExecutor())
+            try:
+                run.begin()
+                return self._drive(run, driver)
+            except BaseException as error:
+                _interrupted(run, driver, error)
+                raise
+            finally:
+                driver.close()
 
     def _drive(self, run: FlowRun, driver: Driver) -> State:
         driver.host = FunctionHost(driver)
-        try:
-            nodes = self._add_all(driver)
-            driver.begin(list(nodes.values()))
-            driver.wait_for_all()
-        except BaseException as error:
-            _interrupted(run, driver, error)
-            raise
-        finally:
-            driver.close()
+        nodes = self._add_all(driver)
+        driver.begin(list(nodes.values()))
+        driver.wait_for_all()
+        driver.close()
         results = {task: node.state for task, node in nodes.items()}
         state = final_state([nodes[task] for task in self.reference_tasks], results, time())
         if state.is_successful():
@@ -183,9 +186,14 @@ class FunctionFlow:
     """
 
     def __init__(self, fn: Callable[..., Any], **arguments: Unpack[FunctionArguments]) -> None:
-        if inspect.iscoroutinefunction(fn):
+        if inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn):
             raise FlowInvalid(
                 f"Flow '{fn.__qualname__}' is an async function, which this version cannot run."
+            )
+        if inspect.isgeneratorfunction(fn):
+            raise FlowInvalid(
+                f"Flow '{fn.__qualname__}' is a generator: it would run only after its run is over. "
+                f"Return a list, or make the generator a function of its own."
             )
         self.name = arguments.pop("name", None) or getattr(fn, "__name__", type(fn).__name__)
         known = (*GraphArguments.__annotations__, *FunctionArguments.__annotations__)
@@ -194,7 +202,16 @@ class FunctionFlow:
         )
         self.fn = fn
         self._parameters = SignatureParameters(self.name, fn)
-        functools.update_wrapper(cast("Callable[..., Any]", self), fn)
+        functools.update_wrapper(cast("Callable[..., Any]", self), fn, updated=())
+
+    def __get__(self, instance: object, owner: type | None = None) -> FunctionFlow:
+        """Return the flow of a method: of a class as it is, of an object bound to that."""
+        if instance is None or isinstance(self.fn, staticmethod):
+            return self
+        bound = copy.copy(self)
+        bound.fn = MethodType(self.fn, instance)
+        bound._parameters = SignatureParameters(self.name, bound.fn)
+        return bound
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function and return what it returns, or raise what it raises."""
@@ -239,9 +256,9 @@ class FunctionFlow:
         run = FlowRun(self, self.name, self.options, Wanted(bound.arguments, scheduled_start, watchers))
         executor = executor or self.options.executor or LocalDaskExecutor()
         while True:
-            run.begin()
             driver = run.driver(executor)
             try:
+                run.begin()
                 value, stored, error = self._try(run, driver, bound)
                 if error is None:
                     state = State(StateType.SUCCESS, "Success", time(), "The flow function returned.", value)
@@ -308,9 +325,13 @@ def _interrupted(run: FlowRun, driver: Driver, error: BaseException) -> None:
         return
     by_user = isinstance(error, KeyboardInterrupt)
     text = "Interrupted." if by_user else f"The engine stopped: {describe(error)}"
-    driver.stop(text)
     kind = StateType.CANCELLED if by_user else StateType.CRASHED
-    run.end(State(kind, kind.value, time(), text, error), f"Flow run {kind.value.upper()}: {text}", driver)
+    try:
+        driver.stop(text)
+    finally:
+        run.end(
+            State(kind, kind.value, time(), text, error), f"Flow run {kind.value.upper()}: {text}", driver
+        )
 
 
 def _seconds(moment: datetime | None) -> float | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from blocks_flows.arguments import Arguments, MappedArguments, Reference, references
 from blocks_flows.driver import Driver, Entry
+from blocks_flows.errors import RunStopped
 from blocks_flows.executors import InlinePool
 from blocks_flows.machine import Node
 from blocks_flows.states import FINISHED, State
@@ -41,11 +42,12 @@ class TaskFuture(Reference):
         return self.state
 
     def result(self, *, raise_on_failure: bool = True) -> Any:
-        """Wait for the end and return the value; raise what the task raised, unless that is to be returned."""
+        """Wait for the end and return the value; raise what the task raised, unless that is to be returned.
+
+        Raises:  RunStopped.
+        """
         state = self.wait()
-        if state.is_failed() and raise_on_failure and isinstance(state.result, BaseException):
-            raise state.result
-        return state.result
+        return _value(state, self._node.name) if raise_on_failure else state.result
 
     def __repr__(self) -> str:
         return f"<TaskFuture {self._node.name}: {self._node.state.name}>"
@@ -69,9 +71,7 @@ class FunctionHost:
         node = self._driver.add(entry, _nodes(entry))
         self._driver.begin([node])
         pool.wait(lambda: node.state.type in FINISHED, node)
-        if node.state.is_failed():
-            raise node.state.result
-        return node.state.result
+        return _value(node.state, node.name)
 
     def submit(self, task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TaskFuture:
         """Start a task in the run's pool."""
@@ -109,6 +109,14 @@ class FunctionHost:
             count = self._counts[task.name] = self._counts.get(task.name, 0) + 1
         found: dict[Reference, Node] = {each: each._node for each in _futures((*args, *kwargs.values()))}  # pyright: ignore[reportPrivateUsage] one idea
         return Entry(task, f"{task.name}-{count}", Arguments(args, kwargs), found)
+
+
+def _value(state: State, name: str) -> Any:
+    if state.is_failed() and isinstance(state.result, BaseException):
+        raise state.result
+    if state.is_cancelled():  # never None in place of a value: the caller would go on with it
+        raise RunStopped(f"Task run '{name}' has no value: it was not run to its end. {state.message}")
+    return state.result
 
 
 def resolve_value(reference: Any) -> Any:

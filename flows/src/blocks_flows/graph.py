@@ -85,7 +85,7 @@ class Graph:
         if parameter.name not in self.parameters:
             self.parameters[parameter.name] = parameter
             self.placements[parameter] = Placement(parameter, self._slug(parameter), Arguments())
-            parameter.graph = self
+        parameter.graph = self
 
     def item(self, task: Task, key: Any) -> Task:
         """Place a task that takes an item out of another one's value."""

@@ -11,8 +11,10 @@ import json
 import logging
 import os
 import sqlite3
+import sys
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
@@ -81,6 +83,11 @@ class Journal:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._is_held = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin with nothing; a forked child does so too, as it has neither the thread nor its own locks."""
         self._new: deque[tuple[Table, Row]] = deque()
         self._pending: list[tuple[Table, Row]] = []
         """Rows with their ids that are to be written next; only with the lock."""
@@ -122,7 +129,10 @@ class Journal:
         self._wake.set()
         if self._thread is not None:
             self._thread.join(timeout=30)
-        self.flush()
+        if not self.flush() and self._pending:
+            _LOGGER.error(
+                "The records of runs are lost in part: %d rows.", self._dropped + len(self._pending)
+            )
         self._database.close()
 
     def _help(self) -> None:
@@ -140,6 +150,25 @@ class Journal:
             if self._thread is None and not self._closing.is_set():
                 self._thread = Thread(target=self._run, name="blocks-journal", daemon=True)
                 self._thread.start()
+                processes = sys.modules.get("multiprocessing.util")
+                if processes is not None:  # whose processes end without what is registered with atexit
+                    processes.Finalize(self, self.flush, exitpriority=0)
+
+    def hold(self) -> None:
+        """Write nothing while the process is forked: a child that is made meanwhile finds the database locked."""
+        self._is_held = self._writing.acquire(timeout=2 * _LOCKED_SECONDS)
+
+    def let_go(self) -> None:
+        """Write again, in the parent."""
+        if self._is_held:
+            self._is_held = False
+            self._writing.release()
+
+    def renew_after_fork(self) -> None:
+        """Forget, in a forked child, what is the parent's: its rows, its numbers and its connections."""
+        self._is_held = False
+        self._database = Database(self._database.path, durable=False, wait_seconds=_LOCKED_SECONDS)
+        self._begin()
 
     def _run(self) -> None:
         while not self._closing.is_set():
@@ -187,8 +216,11 @@ class Journal:
         try:
             with self._database.transaction() as connection:
                 _insert(connection, self._pending)
-        except UnicodeEncodeError:  # half a surrogate pair, as in a file name that was printed
-            self._pending = [(table, _encodable(row)) for table, row in self._pending]
+        except Exception:
+            storable = [(table, _storable(row)) for table, row in self._pending]
+            if storable == self._pending:
+                raise
+            self._pending = storable
             with self._database.transaction() as connection:
                 _insert(connection, self._pending)
 
@@ -200,9 +232,13 @@ class Journal:
         unfinished = path.with_suffix(".unfinished")
         try:
             with open(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-                file.writelines(json.dumps([table.name, *row]) + "\n" for table, row in self._pending)
+                file.writelines(
+                    json.dumps([table.name, *_storable(row)]) + "\n" for table, row in self._pending
+                )
             unfinished.rename(path)
         except OSError as error:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
             self._drop_oldest(error)
         else:
             self._pending.clear()
@@ -228,6 +264,8 @@ class Journal:
                 with self._database.transaction() as connection:
                     _insert(connection, rows)
                 spooled.unlink(missing_ok=True)
+            except FileNotFoundError:  # another process has written it
+                continue
             except (BlocksError, sqlite3.Error, OSError, ValueError, KeyError) as error:
                 _LOGGER.warning("The spooled records in %s could not be written: %s", spooled, error)
 
@@ -249,10 +287,18 @@ def _insert(connection: sqlite3.Connection, rows: Sequence[tuple[Table, Row]]) -
                 start += size
 
 
-def _encodable(row: Row) -> Row:
-    return tuple(
-        value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value for value in row
-    )
+def _storable(row: Row) -> Row:
+    """Return a row as the database can hold it, as one bad value must not keep back what comes after it.
+
+    Such are half a surrogate pair, as in a file name that was printed, a name that is a path, a huge number.
+    """
+    return tuple(map(_storable_value, row))
+
+
+def _storable_value(value: Any) -> Any:
+    if value is None or isinstance(value, float) or (isinstance(value, int) and -(2**63) <= value < 2**63):
+        return value
+    return str(value).encode(errors="backslashreplace").decode()
 
 
 @lru_cache
@@ -269,7 +315,7 @@ def _statement(table: Table, rows: int) -> str:
     )
 
 
-_lock: Final = Lock()
+_lock = Lock()
 _current: tuple[tuple[int, Path], Journal] | None = None
 _at_exit = False
 
@@ -292,7 +338,29 @@ def current_journal() -> Journal:
             if not _at_exit:
                 _at_exit = True
                 atexit.register(close_journal)
+                os.register_at_fork(
+                    before=_hold_at_fork, after_in_parent=_let_go_after_fork, after_in_child=_renew_after_fork
+                )
         return _current[1]
+
+
+def _hold_at_fork() -> None:
+    if _current is not None:
+        _current[1].hold()
+
+
+def _let_go_after_fork() -> None:
+    if _current is not None:
+        _current[1].let_go()
+
+
+def _renew_after_fork() -> None:
+    global _current, _lock
+    _lock = Lock()
+    if _current is not None:
+        (_process_id, path), journal = _current
+        journal.renew_after_fork()
+        _current = (os.getpid(), path), journal
 
 
 def close_journal() -> None:

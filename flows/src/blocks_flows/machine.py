@@ -64,6 +64,7 @@ class Node:
         "open_count",
         "pairing",
         "parent",
+        "recorded",
         "retry",
         "revision",
         "run_id",
@@ -100,7 +101,8 @@ class Node:
         self.revision = 0
         self.note: Any = None
         self.stored: Any = None
-        """These four are the driver's own; the machine does not look at them."""
+        self.recorded: State | None = None
+        """These five are the driver's own; the machine does not look at them."""
 
     def __repr__(self) -> str:
         return f"<Node {self.number} {self.name}: {self.state.name}>"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, time
 from decimal import Decimal
 from enum import Enum
+from math import isfinite
 from pathlib import PurePath
 from typing import Any, Final, cast
 from uuid import UUID
@@ -20,9 +21,13 @@ from blocks_core.names import suggest
 from blocks_core.secret import is_secret
 from blocks_flows.context import FRAME
 from blocks_flows.errors import FlowInvalid, ParametersInvalid, RunMissing
-from blocks_flows.tasks import Task
+from blocks_flows.tasks import Graph, Task
 
 _REQUIRED: Final = object()
+_MAX_DEPTH: Final = 50
+"""A value may hold itself."""
+_MAX_BITS: Final = 10_000
+"""Python refuses to write much longer numbers."""
 
 
 class Parameter(Task):
@@ -38,10 +43,7 @@ class Parameter(Task):
         super().__init__(name=name, description=description)
         self.required = default is _REQUIRED
         self.default = None if self.required else default
-        frame = FRAME.get()
-        declare = getattr(None if frame is None else frame.host, "declare", None)
-        if declare is not None:
-            declare(self)
+        self._declare()
 
     def run(self) -> Any:
         """Return the value of this run."""
@@ -52,6 +54,16 @@ class Parameter(Task):
 
     def __repr__(self) -> str:
         return f"<Parameter: {self.name}>"
+
+    def _placed(self, what: str) -> Graph:
+        self._declare()  # it may belong to several flows: the one that is declared now is meant
+        return super()._placed(what)
+
+    def _declare(self) -> None:
+        frame = FRAME.get()
+        declare = getattr(None if frame is None else frame.host, "declare", None)
+        if declare is not None:
+            declare(self)
 
 
 def choose_values(flow: str, declared: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,12 +147,16 @@ class SignatureParameters:
 
 def describe_values(values: Mapping[str, Any]) -> str:
     """Return values as JSON for the record of a run: blocks by their address, secrets masked."""
-    return json.dumps({name: _describe(value) for name, value in values.items()}, allow_nan=True)
+    return json.dumps({name: _describe(value, _MAX_DEPTH) for name, value in values.items()})
 
 
-def _describe(value: Any) -> Any:
-    if value is None or isinstance(value, (bool, int, float, str)):
+def _describe(value: Any, depth: int) -> Any:
+    if value is None or isinstance(value, (bool, str)):
         return value
+    if isinstance(value, (int, float)):
+        return _describe_number(value)
+    if depth == 0:
+        return "…"
     if is_secret(value):
         return "**********"
     if isinstance(value, Block):
@@ -148,18 +164,29 @@ def _describe(value: Any) -> Any:
         return {"block": saved.address if saved else value.type_info.slug or type(value).__name__}
     if isinstance(value, Mapping):
         pairs = cast("Mapping[Any, Any]", value).items()
-        return {str(key): _describe(item) for key, item in pairs}
+        return {str(key): _describe(item, depth - 1) for key, item in pairs}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_describe(item) for item in cast("list[Any]", value)]
+        return [_describe(item, depth - 1) for item in cast("list[Any]", value)]
     if isinstance(value, BaseModel):
-        return {name: _describe(item) for name, item in value}
+        return {name: _describe(item, depth - 1) for name, item in value}
+    return _describe_plain(value, depth)
+
+
+def _describe_plain(value: Any, depth: int) -> Any:
     if isinstance(value, Enum):
-        return _describe(value.value)
+        return _describe(value.value, depth)
     if isinstance(value, (date, time)):
         return value.isoformat()
     if isinstance(value, (PurePath, UUID, Decimal)):
         return str(value)
     return f"<{type(value).__name__}>"  # never a repr: it may show what should not be seen
+
+
+def _describe_number(value: float) -> Any:
+    """Return a number that JSON can hold, else a text."""
+    if isinstance(value, int):
+        return value if value.bit_length() < _MAX_BITS else "<int>"
+    return value if isfinite(value) else str(float(value))
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> FieldProblem:

@@ -8,6 +8,7 @@ counts of each task, at most that often and once at the end.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,10 +16,11 @@ from threading import Lock
 from time import monotonic
 from typing import Any, Final
 
-from blocks_flows.machine import Node
+from blocks_flows.machine import Node, describe
 from blocks_flows.run_logs import bare_stdout
 from blocks_flows.states import FAILED, FINISHED, State
 
+_LOGGER: Final = logging.getLogger("blocks_flows.Progress")
 LIVE_SECONDS: Final = 0.1
 PLAIN_SECONDS: Final = 2.0
 
@@ -42,6 +44,7 @@ class Display:
         self._show = show
         self._every_seconds = every_seconds
         self._shown_at = monotonic()
+        self._is_broken = False
         self._running: set[Node] = set()
         self._lock = Lock()
 
@@ -56,12 +59,22 @@ class Display:
             if monotonic() - self._shown_at < self._every_seconds:
                 return
             self._shown_at = monotonic()
-            self._show(self.counts)
+            self._draw()
 
     def end(self) -> None:
         """Show the last counts."""
         with self._lock:
+            self._draw()
+
+    def _draw(self) -> None:
+        """Show the counts; where that fails, as on a closed output, show nothing more: it ends no flow."""
+        if self._is_broken:
+            return
+        try:
             self._show(self.counts)
+        except Exception as error:  # noqa: BLE001 - what shows them is the user's code
+            self._is_broken = True
+            _LOGGER.warning("The progress cannot be shown, and the flow goes on: %s", describe(error))
 
     def _count(self, counts: Counts, node: Node, state: State) -> None:
         if state.type in FINISHED:
@@ -89,6 +102,9 @@ def shown_progress(flow_name: str, wanted: bool | Display) -> Generator[tuple[Di
             wanted.end()
         return
     stdout = bare_stdout()
+    if stdout is None:
+        yield ()
+        return
     if not stdout.isatty():
         display = Display(lambda counts: print(_line(flow_name, counts), file=stdout), PLAIN_SECONDS)
         try:
@@ -117,12 +133,13 @@ def _line(flow_name: str, counts: dict[str, Counts]) -> str:
 def _table(flow_name: str, counts: dict[str, Counts]) -> Any:
     from rich.progress_bar import ProgressBar  # late: as above
     from rich.table import Table
+    from rich.text import Text  # names are no markup
 
-    table = Table(title=f"Flow '{flow_name}'", box=None, pad_edge=False)
+    table = Table(title=Text(f"Flow '{flow_name}'"), box=None, pad_edge=False)
     for heading in ("Task", "", "Done", "Running", "Failed"):
         table.add_column(heading, justify="left" if heading in ("Task", "") else "right")
     for task, each in counts.items():
         bar = ProgressBar(total=max(1, each.expected), completed=each.done + each.failed, width=30)
         failed = f"[red]{each.failed}[/red]" if each.failed else "0"
-        table.add_row(task, bar, f"{each.done}/{each.expected}", str(each.running), failed)
+        table.add_row(Text(task), bar, f"{each.done}/{each.expected}", str(each.running), failed)
     return table

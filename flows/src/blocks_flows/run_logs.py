@@ -17,6 +17,7 @@ from threading import Lock
 from time import localtime, strftime, time
 from typing import Any, Final, TextIO, cast
 
+from blocks_core.masking import SECRETS_IN_USE
 from blocks_flows.context import FRAME, Frame
 from blocks_flows.errors import RunMissing, SettingInvalid
 from blocks_flows.journal import LOGS, Journal
@@ -36,13 +37,14 @@ class RunLog:
         self._tail: deque[tuple[float, int, str, str]] = deque(maxlen=_TAIL_LINES)
 
     def add(self, at: float, level: int, logger: str, text: str, task_run_id: str | None) -> None:
-        """Keep a line."""
+        """Keep a line that holds no secret."""
         self._tail.append((at, level, logger, text))
         self._journal.append(LOGS, (self._flow_run_id, task_run_id, at, level, logger, text))
 
     def say(self, logger: logging.Logger, level: int, text: str, task_run_id: str | None = None) -> None:
         """Keep a line of the engine's own, and show it."""
         at = time()
+        text = SECRETS_IN_USE.hide(text)
         self.add(at, level, logger.name, text, task_run_id)
         if len(ROOT.handlers) == 2 and not logger.handlers:  # a record would be made for nobody else
             if level >= _SHOWN.level:
@@ -68,7 +70,8 @@ class _Shown(logging.Handler):
         return True
 
     def emit(self, record: logging.LogRecord) -> None:
-        _show(_line(record.created, record.levelno, record.name, _text_of(record)))
+        text = SECRETS_IN_USE.hide(_text_of(record))
+        _show(_line(record.created, record.levelno, record.name, text))
 
 
 class _Kept(logging.Handler):
@@ -78,11 +81,12 @@ class _Kept(logging.Handler):
         frame = FRAME.get()
         if frame is not None and frame.run is not None and not hasattr(record, "kept"):
             sink: RunLog = frame.run.sink
-            sink.add(record.created, record.levelno, record.name, _text_of(record), frame.task_run_id)
+            text = SECRETS_IN_USE.hide(_text_of(record))
+            sink.add(record.created, record.levelno, record.name, text, frame.task_run_id)
 
 
 _shown_lines: Final[deque[str]] = deque()
-_showing: Final = Lock()
+_showing = Lock()
 
 
 def _show(line: str) -> None:
@@ -106,8 +110,10 @@ def finish_showing() -> None:
 
 def _write_shown() -> None:
     text = "".join([_shown_lines.popleft() for _ in range(len(_shown_lines))])
+    stream = bare_stdout()
+    if stream is None:
+        return
     try:
-        stream = bare_stdout()
         try:
             stream.write(text)
         except UnicodeEncodeError:
@@ -137,9 +143,17 @@ def prepare_logging() -> None:
     if ROOT.level != min(level, logging.INFO):
         ROOT.setLevel(min(level, logging.INFO))  # the journal keeps INFO even where less is shown
     if _KEPT not in ROOT.handlers:
+        os.register_at_fork(after_in_child=_renew_after_fork)
         ROOT.addHandler(_KEPT)
         ROOT.addHandler(_SHOWN)
         ROOT.propagate = False
+
+
+def _renew_after_fork() -> None:
+    """Let go, in a forked child, of locks that a thread of the parent may hold, and of the parent's lines."""
+    global _showing, _routing_lock
+    _showing, _routing_lock = Lock(), Lock()
+    _shown_lines.clear()
 
 
 def get_run_logger() -> logging.Logger:
@@ -170,9 +184,9 @@ def level_name(level: int) -> str:
     return _LEVEL_NAMES.get(level) or f"LEVEL {level}"
 
 
-def bare_stdout() -> TextIO:
-    """Return the standard output that is not captured for a task."""
-    stream = sys.stdout
+def bare_stdout() -> TextIO | None:
+    """Return the standard output that is not captured for a task; None where the process has none."""
+    stream = cast("TextIO | _Router | None", sys.stdout)
     return stream.bare if isinstance(stream, _Router) else stream
 
 
@@ -181,21 +195,24 @@ class TaskPrints:
 
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
-        self._rest = ""
+        self._begun: list[str] = []
+        """The pieces of the line that has not ended; joined once, as there may be very many."""
 
     def write(self, text: str) -> None:
         """Take text; a line is logged when it ends."""
-        *lines, self._rest = (self._rest + text).split("\n")
-        for line in lines:
-            self._log(line)
+        first, *others = text.split("\n")
+        self._begun.append(first)
+        for begun in others:
+            self._log()
+            self._begun.append(begun)
 
     def end(self) -> None:
         """Log what was printed without an end of line."""
-        if self._rest:
-            self._log(self._rest)
-        self._rest = ""
+        if any(self._begun):
+            self._log()
 
-    def _log(self, line: str) -> None:
+    def _log(self) -> None:
+        line, self._begun = "".join(self._begun), []
         if self._frame.run is not None:
             sink: RunLog = self._frame.run.sink
             sink.say(TASK_LOGGER, logging.INFO, line, self._frame.task_run_id)
@@ -204,15 +221,16 @@ class TaskPrints:
 class _Router:
     """Stands in for `sys.stdout` while tasks that log their prints run: each thread's text goes its way."""
 
-    def __init__(self, bare: TextIO) -> None:
+    def __init__(self, bare: TextIO | None) -> None:
         self.bare = bare
 
     def write(self, text: str) -> int:
         frame = FRAME.get()
         prints = None if frame is None else frame.stdout
-        if prints is None:
+        if prints is not None:
+            prints.write(text)
+        elif self.bare is not None:
             return self.bare.write(text)
-        prints.write(text)
         return len(text)
 
     def writelines(self, lines: Any) -> None:
@@ -223,7 +241,7 @@ class _Router:
         return getattr(self.bare, name)
 
 
-_routing_lock: Final = Lock()
+_routing_lock = Lock()
 _routed = 0
 
 
@@ -244,7 +262,7 @@ def captured_prints(frame: Frame) -> Generator[None]:
         with _routing_lock:
             _routed -= 1
             if _routed == 0 and isinstance(sys.stdout, _Router):
-                sys.stdout = sys.stdout.bare
+                sys.stdout = cast("TextIO", sys.stdout.bare)
 
 
 _LEVELS: Final = {

@@ -12,6 +12,7 @@ from blocks_flows.errors import RunNotFound
 from blocks_registry.database import Database
 from blocks_registry.opening import open_database
 
+_ID_LENGTH = 36
 _WILD = str.maketrans({"%": r"\%", "_": r"\_", "\\": r"\\"})
 
 
@@ -48,7 +49,7 @@ class RunRecords:
 
         Raises:  RunNotFound: there is none, or there are several.
         """
-        pattern = prefix.lower().translate(_WILD) + "%"
+        pattern = prefix[: _ID_LENGTH + 1].lower().translate(_WILD) + "%"  # SQLite refuses long patterns
         found = self._select("SELECT * FROM flow_runs WHERE id LIKE ? ESCAPE '\\' LIMIT 3", [pattern])
         if not found:
             raise RunNotFound(

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
+from types import MethodType
 from typing import Any, Protocol, TypedDict, Unpack, cast, overload
 
 from blocks_core.capabilities import Notifier, Storage
@@ -163,14 +164,23 @@ class FunctionTask(Task):
 
     def __init__(self, fn: Callable[..., Any], **arguments: Unpack[TaskArguments]) -> None:
         name = getattr(fn, "__name__", type(fn).__name__)
-        if inspect.iscoroutinefunction(fn):
+        if inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn):
             raise FlowInvalid(f"Task '{name}' is an async function, which this version cannot run.")
         arguments.setdefault("name", name)
         arguments.setdefault("description", inspect.cleandoc(fn.__doc__ or ""))
         super().__init__(**arguments)
         self.fn = fn
         self.run = fn
-        functools.update_wrapper(cast("Callable[..., Any]", self), fn)
+        functools.update_wrapper(cast("Callable[..., Any]", self), fn, updated=())
+
+    def __get__(self, instance: object, owner: type | None = None) -> FunctionTask:
+        """Return the task of a method: of a class as it is, of an object bound to that."""
+        if instance is None or isinstance(self.fn, staticmethod):
+            return self
+        bound = copy.copy(self)
+        bound.fn = bound.run = MethodType(self.fn, instance)
+        bound.__dict__.pop("signature", None)
+        return bound
 
 
 @overload
