@@ -2,10 +2,12 @@ import json
 import logging
 import subprocess
 import sys
+import threading
 import traceback
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from blocks_aws import AwsCredentials
 from blocks_core.errors import CredentialsRefused
@@ -176,6 +178,50 @@ def test_debug_lines_of_botocore_are_left_to_those_who_ask_for_them(credentials)
         assert logger.level == logging.DEBUG
     finally:
         logger.setLevel(before)
+
+
+def test_secrets_are_masked_in_debug_lines_of_botocore_too(credentials, caplog):
+    token = f"{SECRET}-session-token=="
+    temporary = credentials.model_copy(update={"session_token": SecretStr(token)})
+    with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, "botocore"):
+        temporary.identity()
+        temporary.client("s3", region_name="us-east-1").list_buckets()
+    assert "security-token" in caplog.text.lower()
+    assert token not in caplog.text
+
+
+@pytest.mark.parametrize("status", [200, 403])
+def test_an_endpoint_that_is_no_store_is_refused_and_what_it_repeats_is_not_shown(status):
+    class Echo(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = f"no store: {self.headers}".encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        credentials = AwsCredentials(
+            access_key_id="AK",
+            secret_access_key="x",
+            session_token=SECRET,
+            endpoint_url=f"http://127.0.0.1:{server.server_port}",
+        )
+        in_role = credentials.model_copy(update={"role_arn": "arn:aws:iam::123456789012:role/etl"})
+        try:
+            for found in (credentials, in_role):
+                with pytest.raises(CredentialsRefused, match="did not say who") as caught:
+                    found.identity()
+                assert SECRET not in "".join(traceback.format_exception(caught.value))
+                report = found.check()
+                assert not report.ok
+                assert SECRET not in repr(report)
+        finally:
+            server.shutdown()
 
 
 def test_importing_the_package_does_not_import_a_vendors_package():

@@ -3,6 +3,8 @@ import logging
 import subprocess
 import sys
 import traceback
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from threading import Thread
 
 import pytest
 from pydantic import ValidationError
@@ -237,3 +239,22 @@ def test_importing_the_package_does_not_import_the_sdk():
     code = "import sys, blocks_slack, blocks_slack.webhook, json; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"slack_sdk", "urllib.request"} & set(json.loads(done.stdout))
+
+
+def test_an_answer_that_is_no_http_and_repeats_the_request_does_not_show_the_address():
+    class Echo(StreamRequestHandler):
+        def handle(self):
+            self.wfile.write(b"no HTTP: " + self.rfile.readline())
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Echo) as server:
+        Thread(target=server.serve_forever, args=(0.01,)).start()
+        webhook = SlackWebhook(
+            url=f"http://127.0.0.1:{server.server_address[1]}/services/{CANARY}", retries=0
+        )
+        try:
+            with pytest.raises(NotificationFailed, match="no HTTP: POST") as caught:
+                webhook.send("x")
+            assert CANARY not in "".join(traceback.format_exception(caught.value))
+            assert CANARY not in repr(webhook.check())
+        finally:
+            server.shutdown()

@@ -1,3 +1,4 @@
+import logging
 import threading
 import traceback
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,16 @@ def webhook(receiver):
 
 
 class TestWebhookContract(NotifierSuite):
+    @pytest.fixture
+    def receiver(self):
+        running = Receiver(self.accepted)
+        handler = running._server.RequestHandlerClass
+        handler.do_OPTIONS = (
+            handler.do_POST
+        )  # the suite's receiver does not know the method that a check uses
+        yield running
+        running.close()
+
     @pytest.fixture
     def notifier_at(self):
         return lambda url: Webhook(
@@ -346,7 +357,7 @@ class TestCheck:
         server.server_close()
 
     @pytest.mark.parametrize(
-        ("status", "ok"), [(200, True), (204, True), (405, True), (404, False), (401, False)]
+        ("status", "ok"), [(200, True), (204, True), (405, True), (501, True), (404, False), (401, False)]
     )
     def test_it_asks_without_posting(self, server, status, ok):
         server.status = status
@@ -363,3 +374,21 @@ class TestCheck:
         receiver.close()
         report = Webhook(url=url).check()
         assert [(result.name, result.ok) for result in report.results] == [("connection", False)]
+
+
+def test_a_redirect_that_repeats_the_address_does_not_bring_it_into_the_log(receiver, caplog):
+    receiver.play(
+        Answer(302, "", {"Location": f"http://127.0.0.1/elsewhere/hooks/{CANARY}", "X-Seen": "h3ader-5ecret"})
+    )
+    webhook = Webhook(url=receiver.url, headers={"Authorization": "Bearer h3ader-5ecret"})
+    with caplog.at_level(logging.DEBUG, "httpcore2.http11"), pytest.raises(NotificationFailed, match="302"):
+        webhook.call({})
+    assert "elsewhere" in caplog.text
+    assert CANARY not in caplog.text
+    assert "h3ader-5ecret" not in caplog.text
+
+
+def test_a_header_pasted_whole_as_a_name_is_refused_without_its_value():
+    with pytest.raises(ValidationError, match=r"begins with 'Authorization'.*colon") as caught:
+        Webhook(url="https://hooks.example.com", headers={f"Authorization: Bearer {CANARY}": "x"})
+    assert CANARY not in str(caught.value)

@@ -22,7 +22,7 @@ from aiobotocore.session import AioSession
 from botocore.loaders import Loader, create_loader
 from s3fs import S3FileSystem
 
-from blocks_aws.credentials import AwsCredentials, hush_botocore, revealed
+from blocks_aws.credentials import AwsCredentials, guard_logs, revealed
 from blocks_aws.reasons import NO_BUCKET, codes_of
 from blocks_core.errors import CredentialsRefused
 from blocks_core.secret import is_secret
@@ -89,7 +89,7 @@ def open_filesystem(credentials: AwsCredentials | None, timeout_seconds: float) 
 
 
 def _filesystem(credentials: AwsCredentials, timeout_seconds: float) -> Filesystem:
-    hush_botocore()
+    guard_logs(credentials)
     endpoint = credentials.endpoint_url
     config: dict[str, Any] = {
         "connect_timeout": timeout_seconds,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Generator
+from contextlib import contextmanager
+from traceback import format_exception
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from pydantic import Field, SecretStr, model_validator
@@ -11,6 +14,7 @@ from blocks_aws.reasons import why_refused
 from blocks_core.capabilities import Credentials
 from blocks_core.checks import Checker, CheckReport
 from blocks_core.errors import CredentialsRefused
+from blocks_core.masking import SECRETS_IN_USE, MaskingFilter, secret_texts, without_secrets
 
 if TYPE_CHECKING:
     import boto3
@@ -106,12 +110,8 @@ class AwsCredentials(Credentials, slug="aws-credentials", title="AWS Credentials
         Raises:  CredentialsRefused.
         Source:  https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
         """
-        from botocore.exceptions import BotoCoreError, ClientError  # late: a vendor's package
-
-        try:
+        with self._refusing():
             return str(self._sts(self.session()).get_caller_identity()["Arn"])
-        except (BotoCoreError, ClientError) as error:
-            raise CredentialsRefused(why_refused(error, self.endpoint_url)) from error
 
     def check(self) -> CheckReport:
         """Ask AWS who the bearer is."""
@@ -125,27 +125,23 @@ class AwsCredentials(Credentials, slug="aws-credentials", title="AWS Credentials
         Raises:  CredentialsRefused.
         Source:  https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
         """
-        from botocore.exceptions import BotoCoreError, ClientError  # late: a vendor's package
-
         external = {"ExternalId": self.external_id} if self.external_id else {}
-        try:
+        with self._refusing():
             found = self._sts(self._own_session()).assume_role(
                 RoleArn=self.role_arn, RoleSessionName="blocks", **external
             )["Credentials"]
-        except (BotoCoreError, ClientError) as error:
-            raise CredentialsRefused(why_refused(error, self.endpoint_url)) from error
-        return {
-            "access_key": found["AccessKeyId"],
-            "secret_key": found["SecretAccessKey"],
-            "token": found["SessionToken"],
-            "expiry_time": found["Expiration"].isoformat(),
-        }
+            return {
+                "access_key": found["AccessKeyId"],
+                "secret_key": found["SecretAccessKey"],
+                "token": found["SessionToken"],
+                "expiry_time": found["Expiration"].isoformat(),
+            }
 
     def _own_session(self) -> boto3.Session:
         import boto3  # late, like the next: a vendor's packages
         from botocore.exceptions import BotoCoreError
 
-        hush_botocore()
+        guard_logs(self)
         try:
             return boto3.Session(
                 aws_access_key_id=self.access_key_id,
@@ -157,6 +153,20 @@ class AwsCredentials(Credentials, slug="aws-credentials", title="AWS Credentials
         except BotoCoreError as error:
             raise CredentialsRefused(why_refused(error, self.endpoint_url)) from error
 
+    @contextmanager
+    def _refusing(self) -> Generator[None]:
+        """Turn what botocore raises for an answer, or for none, into our error, without the block's secrets."""
+        from botocore.exceptions import BotoCoreError, ClientError  # late, like the next: a vendor's package
+        from botocore.parsers import ResponseParserError  # an answer that is no XML; it repeats it
+
+        try:
+            yield
+        except (BotoCoreError, ClientError, ResponseParserError, LookupError) as error:
+            shown = "".join(format_exception(error))
+            leaks = without_secrets(self, shown) != shown  # a store may repeat what it was sent
+            reason = without_secrets(self, why_refused(error, self.endpoint_url))
+            raise CredentialsRefused(reason) from (None if leaks else error)
+
     def _sts(self, session: boto3.Session) -> Any:
         region = cast("str | None", cast("Any", session).region_name) or _ANY_REGION
         return _client(session, "sts", region_name=region, endpoint_url=self.endpoint_url)
@@ -167,14 +177,23 @@ def revealed(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
-def hush_botocore() -> None:
-    """Keep botocore's debug lines out of the log, unless someone has set a level for its logger.
+def guard_logs(credentials: AwsCredentials) -> None:
+    """Keep keys out of the log: after the vendor's packages are imported, before they are used.
 
-    They hold session tokens, and a role's whole key where one is assumed.
+    botocore's debug lines hold session tokens, and a role's whole key where one is assumed: they stay out
+    unless someone has set a level for its logger. The credentials' own secrets are taken out of all lines.
     """
     logger = logging.getLogger("botocore")
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.INFO)
+    SECRETS_IN_USE.add(secret_texts(credentials))
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] in _VENDORS:  # a filter serves its own logger, not those below
+            logging.getLogger(name).addFilter(_masking)  # once: a logger knows which it has
+
+
+_VENDORS = frozenset({"aiobotocore", "boto3", "botocore", "s3fs"})
+_masking = MaskingFilter()
 
 
 def _client(session: boto3.Session, service: str, **options: Any) -> Any:

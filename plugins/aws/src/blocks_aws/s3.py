@@ -27,7 +27,7 @@ class S3(FileSystemStorage, slug="s3"):
         default=None, description="Who asks, and where. Default: the environment's own chain."
     )
     timeout_seconds: float = Field(
-        default=15, gt=0, le=3600, description="How long to wait for a connection, and for each answer."
+        default=15.0, gt=0, le=3600, description="How long to wait for a connection, and for each answer."
     )
 
     @field_validator("bucket")

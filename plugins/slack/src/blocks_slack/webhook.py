@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, field_validator
 from blocks_core.capabilities import Message, Notifier
 from blocks_core.checks import Checker, CheckReport
 from blocks_core.errors import NotificationFailed
+from blocks_core.masking import without
 from blocks_slack.message import render
 
 REMEDIES: Mapping[str, str] = {
@@ -41,6 +42,8 @@ Source:  https://docs.slack.dev/messaging/sending-messages-using-incoming-webhoo
 # An empty text is refused by a webhook that works, with one of these words, and nothing is posted.
 _EMPTY_REFUSED = frozenset({"no_text", "missing_text_or_fallback_or_attachments"})
 _WORD = re.compile(r"[a-z][a-z_]{1,59}")
+_SHORTEST = 4
+"""A part of an address that is shorter is no key."""
 
 
 class SlackWebhook(Notifier, slug="slack-webhook"):
@@ -55,7 +58,9 @@ class SlackWebhook(Notifier, slug="slack-webhook"):
     url: SecretStr = Field(
         description="Address of the incoming webhook, such as https://hooks.slack.com/services/… ."
     )
-    timeout_seconds: float = Field(default=10, gt=0, le=300, description="How long to wait for each answer.")
+    timeout_seconds: float = Field(
+        default=10.0, gt=0, le=300, description="How long to wait for each answer."
+    )
     retries: int = Field(
         default=2,
         ge=0,
@@ -121,10 +126,12 @@ class SlackWebhook(Notifier, slug="slack-webhook"):
         try:
             response = delivery.post(url, body, timeout_seconds=self.timeout_seconds, retries=self.retries)
         except delivery.DELIVERY_ERRORS as error:
+            said = _reason_of(error)
+            masked = without(said, _keys_in(url))  # what is no answer in HTTP is repeated, whatever it is
             raise NotificationFailed(
-                f"No answer came from Slack's host {urlsplit(url).hostname} ({_reason_of(error)}). Check the "
-                f"address, the network and the proxy (HTTPS_PROXY)."
-            ) from error
+                f"No answer came from Slack's host {urlsplit(url).hostname} ({masked}). Check the address, the "
+                f"network and the proxy (HTTPS_PROXY)."
+            ) from (error if masked == said else None)
         found = response.body.strip()
         wait = delivery.retry_after(response.headers)
         if found != "ok" and (not _WORD.fullmatch(found) or found in url):  # such as an echo of the address
@@ -178,6 +185,12 @@ def _problem_of(url: str) -> str | None:
             "The address must start with https:// (http:// only for this machine itself, such as 127.0.0.1)."
         )
     return None
+
+
+def _keys_in(url: str) -> list[str]:
+    """Return what of an address must not be shown: its path and its parts, but for short ones."""
+    path = urlsplit(url).path
+    return [url, path, *(part for part in path.split("/") if len(part) >= _SHORTEST)]
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,7 +1,8 @@
 """The seam to httpx2: one request with its retries. Imported when the first message is sent.
 
 httpx2 writes addresses into its log, and the path of a webhook's address is a secret: the client is given the
-address without it, and the path as the request's target.
+address without it, and the path as the request's target. httpcore2 writes the answer's headers into its own log,
+and some services repeat the address there, as in a redirect: a filter takes the secrets out.
 
 Source:  https://www.python-httpx.org/advanced/extensions/ (target, sni_hostname),
          RFC 9110 sections 10.2.3 (Retry-After) and 15.4 (redirection).
@@ -9,8 +10,10 @@ Source:  https://www.python-httpx.org/advanced/extensions/ (target, sni_hostname
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+import logging
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -19,6 +22,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 
+from blocks_core.masking import without
 from blocks_standard.addresses import is_public, resolve
 
 MAX_WAIT_SECONDS = 60
@@ -51,6 +55,8 @@ class Order:
     timeout_seconds: float
     retries: int
     public_only: bool
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What no log may show, whatever the service answers."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,10 @@ def send(order: Order) -> Answer:
     Raises:  one of DELIVERY_ERRORS.
     """
     waited = 0.0
-    with httpx2.Client(timeout=order.timeout_seconds, follow_redirects=False) as client:
+    with (
+        _hidden_in_logs(order.secrets),
+        httpx2.Client(timeout=order.timeout_seconds, follow_redirects=False) as client,
+    ):
         for attempt in range(order.retries):
             try:
                 answer = _ask(client, order, attempt)
@@ -88,6 +97,32 @@ def send(order: Order) -> Answer:
             sleep(wait)
             waited += wait
         return _ask(client, order, order.retries)
+
+
+class _Masking(logging.Filter):
+    """Takes the secrets of the request that is under way out of log lines."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        secrets = _secrets.get()
+        if secrets:
+            record.msg, record.args = without(record.getMessage(), secrets), ()
+        return True
+
+
+_secrets: ContextVar[tuple[str, ...]] = ContextVar("secrets", default=())
+_masking = _Masking()
+_LOGGERS = ("connection", "http11", "http2", "proxy", "socks")
+
+
+@contextmanager
+def _hidden_in_logs(secrets: tuple[str, ...]) -> Generator[None]:
+    for name in _LOGGERS:  # a filter serves its own logger, not those below
+        logging.getLogger(f"httpcore2.{name}").addFilter(_masking)  # once: it knows what it has
+    token = _secrets.set(secrets)
+    try:
+        yield
+    finally:
+        _secrets.reset(token)
 
 
 def seconds_to_wait(answer: Answer, now: datetime) -> float | None:

@@ -84,7 +84,10 @@ class Webhook(Notifier, slug="webhook"):
         for name, value in headers.items():
             text = value.get_secret_value()
             if not _HEADER_NAME.fullmatch(name):
-                raise ValueError(f"{name[:80]!r} is no name of a header. Use letters, digits and hyphens.")
+                raise ValueError(
+                    f"what begins with {_beginning_of(name)!r} is no name of a header. Use letters, digits and "
+                    f"hyphens; what stands behind the colon is the value."
+                )
             if name.lower() in _OWN_HEADERS:
                 raise ValueError(f"{name} is set by the request itself. Leave it out.")
             if not text.isascii() or not text.isprintable() or text != text.strip():
@@ -140,7 +143,7 @@ class Webhook(Notifier, slug="webhook"):
         return f"{self._host()} answers"
 
     def _check_address(self, answer: Answer) -> str:
-        if answer.status >= 300 and answer.status != 405:  # that one is about OPTIONS only
+        if answer.status >= 300 and answer.status not in _ABOUT_OPTIONS:
             raise NotificationFailed(self._problem_with(answer))
         return f"HTTP {answer.status} to OPTIONS; nothing was posted"
 
@@ -155,6 +158,7 @@ class Webhook(Notifier, slug="webhook"):
             timeout_seconds=self.timeout_seconds,
             retries=retries,
             public_only=not self.allow_private_addresses,
+            secrets=tuple(self._secrets()),
         )
         try:
             return delivery.send(order)
@@ -185,13 +189,26 @@ class Webhook(Notifier, slug="webhook"):
         return {name: value.get_secret_value() for name, value in self.headers.items()}
 
     def _masked(self, text: str) -> str:
-        secrets = [*_secret_parts(self.url.get_secret_value()), *self._clear_headers().values()]
-        words = [word for header in self._clear_headers().values() for word in header.split()]  # Bearer …
-        return without(text, [*secrets, *(word for word in words if len(word) >= _SHORTEST)])
+        return without(text, self._secrets())
+
+    def _secrets(self) -> Iterator[str]:
+        yield from _secret_parts(self.url.get_secret_value())
+        for value in self._clear_headers().values():
+            yield value
+            yield from (word for word in value.split() if len(word) >= _SHORTEST)  # Bearer …
+
+
+def _beginning_of(name: str) -> str:
+    """Return what of a header's name is one: the rest may be its value, pasted with it."""
+    found = _HEADER_NAME.match(name)
+    return found[0][:80] if found else ""
 
 
 _SHORTEST = 4
 """A part of an address or a header that is shorter is no key: `v1`, `in`."""
+
+_ABOUT_OPTIONS = frozenset({405, 501})
+"""Say that the service does not know the method, nothing of the address."""
 
 _REMEDIES = {
     400: "Compare the payload with what the service expects.",
