@@ -63,6 +63,7 @@ def main() -> int:
 
 
 WHAT_NEXT = Text(
+    "source .venv/bin/activate                    puts block on the path\n"
     "block --help                                 the command, with examples\n"
     "block register --all                         all block types, in ~/.blocks\n"
     "block create secret api-key --secret value   asks for the value\n"
@@ -84,16 +85,8 @@ def create_blocks(env: dict[str, str], s3_url: str, slack_url: str) -> None:
         "--set", f"endpoint_url={s3_url}", "--secret", "secret_access_key", given=SECRET_KEY,
     )  # fmt: skip
     for name in ("data", "results"):
-        block(
-            env,
-            "create",
-            "s3",
-            name,
-            "--set",
-            f"bucket=demo-{name}",
-            "--set",
-            "credentials=aws-credentials/demo",
-        )
+        block(env, "create", "s3", name, "--set", f"bucket=demo-{name}",
+              "--set", "credentials=aws-credentials/demo")  # fmt: skip
     block(env, "create", "slack-webhook", "alerts", "--secret", "url", given=slack_url)
     block(env, "ls")
     block(env, "check", "s3/results")
@@ -146,9 +139,9 @@ def prove(home: Path) -> None:
         if found:
             sys.exit("A secret was stored in clear.")
     control = stored.count(ACCESS_KEY.encode())
-    console.print("  the access key id, which is no secret: found, so the search works")
     if not control:
         sys.exit("The search did not find what is there.")
+    console.print("  the access key id, which is no secret: found, so the search works")
 
 
 def forms(secret: str) -> set[bytes]:

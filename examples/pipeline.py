@@ -3,7 +3,11 @@
     python examples/pipeline.py                        # six alphas
     python examples/pipeline.py --alphas 1.0 -1.0      # a negative alpha is refused, so the run fails
 
-It needs three saved blocks: `s3/data`, `s3/results` and `slack-webhook/alerts`; `make demo` makes them.
+It needs three saved blocks. `make demo` runs it with blocks of its own, which are gone afterwards; yours are made by
+
+    block create s3 data --set bucket=YOUR-BUCKET --set prefix=data
+    block create s3 results --set bucket=YOUR-BUCKET --set prefix=results
+    block create slack-webhook alerts --secret url
 """
 
 from __future__ import annotations
