@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError
 from blocks_core import Block, Notifier, Storage, use_library
 from blocks_core.errors import BlockTypeInvalid, NameInvalid
 from blocks_core.library import Library
+from blocks_core.schema import describe
 from blocks_core.testing import memory_library
 
 
@@ -118,3 +119,13 @@ def test_the_async_twins_do_the_same() -> None:
     with use_library(memory_library()) as library:
         asyncio.run(_all_twins())
         assert library.registry.find() == []
+
+
+def test_a_field_of_a_type_that_is_not_defined_is_an_error_of_the_class() -> None:
+    class Vague(Block, slug="vague"):
+        """Names what there is not."""
+
+        value: "NoSuchType" = None  # type: ignore[name-defined]  # noqa: F821, UP037
+
+    with pytest.raises(BlockTypeInvalid, match="NoSuchType"):
+        describe(Vague)

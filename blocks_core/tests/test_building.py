@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from traceback import format_exception
+from typing import Annotated, Literal, Self
 
 import pytest
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
 from blocks_core import Block
 from blocks_core.building import build_block
@@ -68,3 +69,41 @@ def test_a_wrong_secret_is_not_shown() -> None:
     assert "planted" not in str(
         problems(host="x", key=["planted"], auth={"kind": "token", "value": {"planted": 1}})
     )
+
+
+class Whole(Block, slug="building-whole"):
+    """Says what its part holds, in the ways in which validators say so."""
+
+    part: Service
+    kind: str
+
+    @model_validator(mode="after")
+    def _tell(self) -> Self:
+        assert self.part.key is not None
+        raise {"value": ValueError, "runtime": RuntimeError, "key": KeyError}[self.kind](
+            f"bad key {self.part.key.get_secret_value()}"
+        )
+
+
+@pytest.mark.parametrize("kind", ["value", "runtime", "key"])
+def test_what_a_validator_says_of_the_secret_of_a_held_block_is_kept_out(kind: str) -> None:
+    part = Service(host="x", key=SecretStr("planted-secret"))
+    with pytest.raises(BlockInvalid) as caught:
+        build_block(Whole, {"part": part, "kind": kind}, what="Block 'building-whole/x'")
+    assert "planted" not in "".join(format_exception(caught.value))
+
+
+class Careless(Block, slug="building-careless"):
+    """Has a fault of its own."""
+
+    @model_validator(mode="after")
+    def _fail(self) -> Self:
+        raise ZeroDivisionError("a fault")
+
+
+def test_a_fault_of_a_class_is_an_error_that_names_the_block_and_has_its_cause() -> None:
+    with pytest.raises(
+        BlockInvalid, match=r"'x/y' is not valid: its class raised ZeroDivisionError"
+    ) as caught:
+        build_block(Careless, {}, what="Block 'x/y'")
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)

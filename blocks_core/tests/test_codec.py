@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
+from collections import deque
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from enum import Enum
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import (
@@ -14,6 +19,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     JsonValue,
+    RootModel,
     Secret,
     SecretStr,
     field_serializer,
@@ -21,9 +27,9 @@ from pydantic import (
 )
 
 from blocks_core import Block
-from blocks_core.codec import encode_block, fill_in
+from blocks_core.codec import decode, encode_block, fill_in
 from blocks_core.document import Encoded
-from blocks_core.errors import ValueNotStorable
+from blocks_core.errors import BlockInvalid, DocumentDamaged, ValueNotStorable
 from blocks_core.library import Library
 
 
@@ -102,6 +108,17 @@ class Opaque:
     pass
 
 
+class Color(Enum):
+    RED = "red"
+
+
+class Plain(BaseModel):
+    x: int = 1
+
+
+Number = RootModel[int]
+
+
 def _circle() -> list[Any]:
     circle: list[Any] = []
     circle.append(circle)
@@ -120,6 +137,11 @@ def _circle() -> list[Any]:
         (AnyUrl("http://x"), "would come back as a str"),
         (Secret(Inner(token=SecretStr("x"))), "holds a block inside a secret"),
         (b"\xff".join([b"a"]).__class__, "is a type"),
+        (Color.RED, "is a Color and would come back as a str"),
+        (Number(3), "would come back as a int"),
+        ({Color.RED: 1}, "value is a dict and would come back as another"),
+        (Secret(Plain()), "value is a Secret and would come back as another"),
+        ([10**5000], "too many digits"),
     ],
 )
 def test_what_would_not_come_back_is_refused_with_its_path(value: Any, problem: str) -> None:
@@ -232,3 +254,209 @@ def test_stored_content_shows_no_value_in_its_repr() -> None:
     assert repr(encoded) == "Encoded(1 marks, 1 secrets)"
     assert "planted" not in encoded.data_text() + encoded.marks_text()
     assert Encoded.from_parts(encoded.data_text(), encoded.marks_text(), encoded.secrets_bytes()) == encoded
+
+
+class Precise(Block, slug="precise"):
+    """Values of which a text says only a part."""
+
+    pattern: re.Pattern[str] | re.Pattern[bytes] | None = None
+    recent: deque[int] = deque()
+    either: str | Color = ""
+    keys: dict[str | Color, int] = {}
+    models: set[frozenset[int]] = set()
+    hidden: Secret[Number | int] | None = None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"pattern": re.compile("a", re.IGNORECASE)},
+        {"recent": deque([1], maxlen=3)},
+        {"either": Color.RED},
+        {"keys": {Color.RED: 1}},
+        {"hidden": Secret[Number | int](Number(1))},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_what_a_text_does_not_say_is_refused_rather_than_lost(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValueNotStorable, match=f"{next(iter(fields))} is a "):
+        encode_block(Precise(**fields), address="precise/x")
+
+
+SEOUL, PARIS = ZoneInfo("Asia/Seoul"), ZoneInfo("Europe/Paris")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        datetime(2026, 7, 1, tzinfo=SEOUL),
+        datetime(2026, 10, 25, 2, 30, tzinfo=PARIS),
+        datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=PARIS),
+        datetime(1880, 1, 1, tzinfo=PARIS),
+        datetime(2026, 7, 1, fold=1, tzinfo=UTC),
+        time(8, 30, tzinfo=SEOUL),
+    ],
+    ids=str,
+)
+def test_a_time_comes_back_in_its_zone(library: Library, value: datetime | time) -> None:
+    Anything(value=value).save("x")
+    loaded = Anything.load("x").value
+    assert repr(loaded.tzinfo) == repr(value.tzinfo)
+    assert loaded.isoformat() == value.isoformat()
+    assert loaded.utcoffset() == value.utcoffset()
+
+
+class Moving(tzinfo):
+    def utcoffset(self, when: datetime | None) -> timedelta | None:
+        return None if when is None else timedelta(hours=when.month)
+
+    def dst(self, when: datetime | None) -> timedelta | None:
+        return None
+
+
+def test_a_zone_that_cannot_be_named_is_refused_unless_it_is_a_mere_offset() -> None:
+    stored(datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=9))))
+    with pytest.raises(ValueNotStorable, match="value is a datetime and would come back as another"):
+        stored(datetime(2026, 1, 1, tzinfo=Moving()))
+
+
+class Frozen(BaseModel, frozen=True):
+    x: int
+
+
+class Sets(Block, slug="sets"):
+    """A set of models."""
+
+    models: set[Frozen]
+
+
+def test_a_set_of_models_comes_back(library: Library) -> None:
+    Sets(models={Frozen(x=1), Frozen(x=2)}).save("x")
+    assert Sets.load("x").models == {Frozen(x=1), Frozen(x=2)}
+
+
+class Knot(Block, slug="knot"):
+    """Holds two of anything."""
+
+    left: Block | None = None
+    right: Block | None = None
+
+
+def test_saved_blocks_that_hold_each_other_are_refused(library: Library) -> None:
+    first, second = Knot(), Knot()
+    first.save("first")
+    second.left = first
+    second.save("second")
+    first.left = second
+    with pytest.raises(ValueNotStorable, match="'knot/first', changed since"):
+        first.save("first", overwrite=True)
+
+
+def test_a_block_that_holds_itself_is_refused_in_few_words() -> None:
+    knot = Knot()
+    knot.left = knot
+    with pytest.raises(ValueNotStorable, match="deeper than") as caught:
+        encode_block(knot, address="knot/x")
+    assert len(str(caught.value)) < 400
+
+
+def test_a_long_chain_of_references_comes_back_each_block_once(library: Library) -> None:
+    knot = Knot()
+    knot.save("0")
+    for number in range(1, 150):  # each holds the one before it twice: 2 ** 150 ways lead to the first
+        knot = Knot(left=knot, right=knot)
+        knot.save(str(number))
+    loaded, count = Knot.load("149"), 0
+    while isinstance(loaded.left, Knot):
+        assert loaded.left is loaded.right
+        loaded, count = loaded.left, count + 1
+    assert count == 149
+
+
+def test_a_block_just_saved_can_be_held_whatever_its_defaults_are(library: Library) -> None:
+    loose = Loose()
+    loose.save("x")
+    Knot(left=loose).save("k")
+    assert Knot.load("k").left == Loose(seconds=60.0, path=Path("a/b"))
+
+
+def test_a_block_whose_class_grew_since_it_was_saved_can_be_held(library: Library) -> None:
+    def declare(**more: Any) -> type[Block]:
+        names = {"__module__": __name__, "__annotations__": {"a": int} | dict.fromkeys(more, int), "a": 1}
+        return type(Block)("Growing", (Block,), names | more, slug="growing")
+
+    declare()().save("x")
+    Knot(left=declare(b=2).load("x")).save("k")
+    assert library.registry.users("growing", "x") == ["knot/k"]
+
+
+def test_a_block_made_without_validation_is_refused_with_what_it_lacks(library: Library) -> None:
+    with pytest.raises(BlockInvalid, match="token: is required"):
+        Inner.model_construct().save("x")
+
+
+T = TypeVar("T")
+
+
+class Box(Block, Generic[T], slug="box"):
+    """A generic block."""
+
+    value: T
+
+
+class Boxes(Block, slug="boxes"):
+    """Two kinds of one generic block."""
+
+    number: Box[int]
+    text: Box[str]
+
+
+def test_the_parametrised_copies_of_a_generic_block_are_not_confused(library: Library) -> None:
+    boxes = Boxes(number=Box[int](value=1), text=Box[str](value="a"))
+    boxes.save("x")
+    assert Boxes.load("x") == boxes
+    Box[int](value=1).save("x")
+    assert type(Block.load("box/x")) is Box
+
+
+class Open(Block, slug="open", extra="allow"):
+    """Takes more than it names, and keeps what it worked out."""
+
+    x: int = 1
+
+    @cached_property
+    def twice(self) -> int:
+        return self.x * 2
+
+
+def test_equality_is_of_fields_and_extra_ones_alone(library: Library) -> None:
+    block = Open(y=SecretStr("s"))  # pyright: ignore[reportCallIssue]
+    assert block.twice == 2
+    block.save("x")
+    assert Open.load("x") == block
+    assert Open.load("x") != Open(y=SecretStr("t"))  # pyright: ignore[reportCallIssue]
+
+
+@pytest.mark.parametrize(
+    ("data", "mark", "problem"),
+    [
+        ("planted", "no-such-kind", "value does not fit its mark 'no-such-kind'"),
+        ("planted", "uuid", "value does not fit its mark 'uuid'"),
+        ("planted", "datetime@No/Where", "does not fit"),
+        (["planted"], "bytes", "does not fit"),
+        ({"planted": 1}, "date", "does not fit"),
+        ({"planted": 1}, "keys:date", "does not fit"),
+        (7, "decimal", "does not fit"),
+        (None, "secret:str", "value is a secret without a value"),
+    ],
+)
+def test_damaged_content_is_an_error_that_names_the_block_and_no_value(
+    data: Any, mark: str, problem: str
+) -> None:
+    content = Encoded(data={"value": data}, marks={"/value": mark})
+    with pytest.raises(DocumentDamaged) as caught:
+        decode(content, lambda *_: None, address="anything/x")
+    assert "'anything/x'" in str(caught.value)
+    assert problem in str(caught.value)
+    assert "planted" not in str(caught.value)
+    assert caught.value.__context__ is None

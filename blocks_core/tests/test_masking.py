@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import logging
 from base64 import b64encode
+from collections import deque
+from dataclasses import dataclass
 from io import StringIO
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Secret, SecretBytes, SecretStr
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
 from blocks_core import Block
 from blocks_core.library import Library
-from blocks_core.masking import HIDDEN, SECRETS_IN_USE, Mask, MaskingFilter
+from blocks_core.masking import HIDDEN, SECRETS_IN_USE, Mask, MaskingFilter, without_secrets
 
 
 class Holder(Block, slug="mask-holder"):
@@ -108,3 +110,47 @@ def test_the_filter_masks_messages_arguments_and_tracebacks(library: Library) ->
     assert stream.getvalue().count(HIDDEN) == 3
     assert "plain 5" in stream.getvalue()
     assert "RuntimeError: refused" in stream.getvalue()
+
+
+@dataclass
+class Pair:
+    secret: SecretStr
+
+
+class Loose(BaseModel, extra="allow"):
+    pass
+
+
+class Hider(Block, slug="mask-hider"):
+    """Holds secrets where they are easily overlooked."""
+
+    pair: Pair
+    loose: Loose
+    pin: Secret[int]
+    recent: deque[SecretStr]
+
+
+def test_secrets_are_found_in_dataclasses_extra_fields_numbers_and_deques(library: Library) -> None:
+    hider = Hider(
+        pair=Pair(SecretStr("in-a-dataclass")),
+        loose=Loose(x=SecretStr("in-an-extra")),  # pyright: ignore[reportCallIssue]
+        pin=Secret[int](80127364),
+        recent=deque([SecretStr("in-a-deque")]),
+    )
+    text = "in-a-dataclass in-an-extra 80127364 in-a-deque"
+    assert without_secrets(hider, text) == " ".join([HIDDEN] * 4)
+    hider.save("one")
+    assert SECRETS_IN_USE.hide("pin 80127364") == f"pin {HIDDEN}"
+
+
+def test_a_secret_that_is_no_valid_text_is_saved_and_found(library: Library) -> None:
+    Holder(text=SecretStr("half\ud800planted")).save("one")
+    assert Holder.load("one").text.get_secret_value() == "half\ud800planted"
+    assert SECRETS_IN_USE.hide("half\ud800planted") == HIDDEN
+
+
+def test_a_very_long_secret_is_found_whole_and_by_its_beginning() -> None:
+    secret = "0123456789" * 100_000
+    mask = Mask([secret])
+    assert mask.hide(f"a {secret} b") == f"a {HIDDEN} b"
+    assert sum(len(form) for forms in mask._forms.values() for form in forms) < 2_000_000

@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from blocks_core import Block, use_library
-from blocks_core.errors import KeysMissing, KeyUnknown, SealBroken
+from blocks_core.errors import BlockNotFound, BlocksError, KeysMissing, KeyUnknown, SealBroken
 from blocks_core.library import Library
 from blocks_registry import Settings, open_library
 from blocks_registry.database import Database
@@ -354,3 +354,121 @@ def test_a_forked_child_uses_the_library_of_its_parent(library: Library) -> None
             os._exit(2)
     assert os.waitpid(child, 0)[1] == 0
     assert Plain.load("two").value == "child"
+
+
+def test_a_home_that_was_removed_meanwhile_is_made_anew_and_nothing_is_lost(
+    library: Library, home: Path
+) -> None:
+    Token(value=SecretStr("x")).save("one")
+    shutil.rmtree(home)
+    Token(value=SecretStr("y")).save("two")
+    with use_library(at(home)) as again:
+        assert Token.load("two").value.get_secret_value() == "y"
+        assert [line.name for line in again.registry.find()] == ["two"]
+    again.close()
+    with sqlite3.connect(home / "blocks.db") as connection:
+        assert connection.execute("SELECT COUNT(*) FROM keys").fetchone() == (1,)
+    connection.close()
+
+
+def test_a_key_file_that_was_removed_meanwhile_seals_nothing_more(library: Library, home: Path) -> None:
+    Token(value=SecretStr("x")).save("one")
+    (home / "keys.json").unlink()
+    with pytest.raises(KeysMissing, match="Restore it from a backup"):
+        Token(value=SecretStr("y")).save("two")
+    assert [line.name for line in library.registry.find()] == ["one"]
+
+
+@pytest.mark.parametrize("version", [2**63, 2**70, -(2**70), 0, -1])
+def test_a_version_that_no_document_can_have_is_not_found(library: Library, version: int) -> None:
+    Plain().save("one")
+    with pytest.raises(BlockNotFound, match=f"no version {version}"):
+        Plain.load("one", version=version)
+    with pytest.raises(BlockNotFound):
+        library.registry.read("fault-plain", "one", version=version)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "data = '{'",
+        "data = '[1]'",
+        "data = x'ff'",
+        "marks = '{'",
+        "marks = '[]'",
+        "marks = '{\"/value\": 5}'",
+        'marks = \'{"/value": "block:zzz"}\'',
+        'marks = \'{"/value": "inline:fault-plain@x"}\', data = \'{"value": {}}\'',
+        'marks = \'{"/value": "no-such-kind"}\', data = \'{"value": "planted"}\'',
+        "ciphertext = NULL",
+        "wrapped_key = NULL",
+        "key_id = NULL",
+        "saved_at = 'x'",
+        "saved_at = 1e300",
+        "type_version = 'x'",
+    ],
+)
+def test_a_damaged_row_is_an_error_that_names_the_block_and_harms_no_other(
+    library: Library, home: Path, damage: str
+) -> None:
+    Token(value=SecretStr("planted")).save("one")
+    Token(value=SecretStr("planted")).save("two")
+    with sqlite3.connect(home / "blocks.db") as connection:
+        connection.execute(
+            f"UPDATE document_versions SET {damage} WHERE document_id = (SELECT id FROM documents WHERE name = 'one')"
+        )
+    connection.close()
+    with pytest.raises(BlocksError, match="fault-token/one") as caught:
+        Token.load("one")
+    assert "planted" not in str(caught.value)
+    assert Token.load("two").value.get_secret_value() == "planted"
+
+
+@pytest.mark.parametrize("damage", ["description = '{'", "description = '{}'"])
+def test_a_damaged_row_of_a_type_is_a_typed_error(library: Library, home: Path, damage: str) -> None:
+    Plain().save("one")
+    with sqlite3.connect(home / "blocks.db") as connection:
+        connection.execute(f"UPDATE block_types SET {damage}")
+    connection.close()
+    for attempt in (library.registry.types, lambda: library.register(Plain)):
+        with pytest.raises(DatabaseCorrupt, match="block type"):
+            attempt()
+
+
+def test_a_table_that_is_gone_is_a_typed_error(library: Library, home: Path) -> None:
+    Plain().save("one")
+    with sqlite3.connect(home / "blocks.db") as connection:
+        connection.execute("DROP TABLE document_references")
+    connection.close()
+    with pytest.raises(DatabaseUnavailable, match="no such table"):
+        Plain.load("one")
+
+
+OPENER = """
+import sys
+from pathlib import Path
+from blocks_registry.database import Database
+for number in range(60):
+    Path(sys.argv[1], f"{number}-{sys.argv[2]}").touch()
+    while len(list(Path(sys.argv[1]).glob(f"{number}-*"))) < 2:
+        pass
+    database = Database(Path(sys.argv[1], f"{number}.db"))
+    database.migrate("registry", "blocks_registry.migrations")
+    database.close()
+"""
+
+
+def test_processes_that_make_the_database_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    openers = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPENER, str(tmp_path), str(number)], stderr=subprocess.PIPE, text=True
+        )
+        for number in range(2)
+    ]
+    try:
+        for opener in openers:
+            _, problem = opener.communicate(timeout=60)
+            assert not problem
+    finally:
+        for opener in openers:
+            opener.kill()

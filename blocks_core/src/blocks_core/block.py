@@ -6,7 +6,7 @@ import re
 from abc import ABC
 from dataclasses import dataclass, field
 from inspect import cleandoc, isabstract
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, PrivateAttr
@@ -43,7 +43,7 @@ class Saved:
     name: str
     version: int
     digest: str = field(repr=False)
-    """Of the content as it was stored: tells whether the object was changed since."""
+    """Of what the object held when it was loaded or saved: tells whether it was changed since."""
 
     @property
     def address(self) -> str:
@@ -107,7 +107,7 @@ class Block(BaseModel, ABC):
 
     def __eq__(self, other: object) -> bool:
         """Compare types and fields, not where the blocks are saved."""
-        return type(self) is type(other) and vars(self) == vars(other)
+        return type(self) is type(other) and _values_of(self) == _values_of(cast("Block", other))
 
     __hash__ = None  # pyright: ignore[reportAssignmentType] blocks can be changed, as pydantic's models
 
@@ -181,6 +181,13 @@ def slug_of(block_type: type[Block]) -> str:
             f"'slug/name', or give the class a slug (class {block_type.__name__}(..., slug=\"my-type\"))."
         )
     return slug
+
+
+def _values_of(block: Block) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a block's fields and extra ones, without what `cached_property` keeps beside them."""
+    values = vars(block)
+    fields = {name: values[name] for name in type(block).model_fields if name in values}
+    return fields, block.__pydantic_extra__ or {}
 
 
 def _refuse_reserved_fields(cls: type[Block]) -> None:

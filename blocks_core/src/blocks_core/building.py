@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar, cast, get_args
+from collections.abc import Mapping
+from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, core_schema
 
 from blocks_core.block import Block
-from blocks_core.errors import BlockInvalid, FieldProblem, did_you_mean
+from blocks_core.errors import BlockInvalid, BlocksError, FieldProblem, did_you_mean
+from blocks_core.masking import secret_texts, without
 from blocks_core.names import suggest
-from blocks_core.secret import is_secret
 
 _OWN_MESSAGES = frozenset(get_args(core_schema.ErrorType)) - {"value_error", "assertion_error"}
 """Kinds of problems that pydantic words itself, without the value; others are worded by a type's validators."""
@@ -25,11 +25,20 @@ def build_block(block_type: type[AnyBlock], fields: Mapping[str, Any], *, what: 
     Args:    what: what to call the block in an error.
     Raises:  BlockInvalid: with one problem for each field; no message repeats a secret.
     """
+    problems: dict[FieldProblem, None]
     try:
         return block_type.model_validate(fields, by_name=True, by_alias=False)
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False, include_input=False)
-    problems = dict.fromkeys(_problem(detail, fields, block_type) for detail in details)
+        problems = dict.fromkeys(_problem(detail, fields, block_type) for detail in details)
+    except BlocksError:
+        raise
+    except Exception as error:
+        text = without(str(error), secret_texts(fields))
+        raised = FieldProblem("", f"its class raised {type(error).__name__}: {text}")
+        if text == str(error):
+            raise BlockInvalid(what, [raised]) from error
+        problems = {raised: None}
     raise BlockInvalid(what, list(problems))  # not from the cause, which holds the values it refused
 
 
@@ -41,9 +50,7 @@ def _problem(detail: ErrorDetails, fields: Mapping[str, Any], block_type: type[B
         text = f"there is no such field{did_you_mean(known)}"
     elif detail["type"] == "missing":
         text = "is required"
-    elif detail["type"] not in _OWN_MESSAGES and any(
-        secret in text for secret in _secret_texts(fields) if secret
-    ):
+    elif detail["type"] not in _OWN_MESSAGES and without(text, secret_texts(fields)) != text:
         text = "is not valid; the type's own message is left out, as it repeats a secret"
     return FieldProblem(path, text[:1].lower() + text[1:])
 
@@ -67,15 +74,3 @@ def _member(here: Any, step: int | str) -> tuple[Any] | None:
         return (here[step],)
     except (KeyError, IndexError, TypeError):
         return None
-
-
-def _secret_texts(value: Any) -> Iterator[str]:
-    if is_secret(value):
-        inner = value.get_secret_value()
-        yield inner if isinstance(inner, str) else repr(inner)
-    elif isinstance(value, Mapping):
-        for item in cast("Mapping[Any, Any]", value).values():
-            yield from _secret_texts(item)
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        for item in cast("list[Any]", value):
-            yield from _secret_texts(item)

@@ -134,4 +134,5 @@ def _defined_types(base: type[Block]) -> Iterator[type[Block]]:
     """Yield the classes that this process has defined below a class, the newest first."""
     for block_type in reversed(base.__subclasses__()):
         yield from _defined_types(block_type)
-        yield block_type
+        if "[" not in block_type.__name__:  # a generic type's parametrised copy is no type of its own
+            yield block_type

@@ -28,7 +28,7 @@ from pydantic import BaseModel, RootModel, Secret, SecretBytes, SecretStr
 from pydantic.networks import _BaseMultiHostUrl, _BaseUrl  # pyright: ignore[reportPrivateUsage] no public base
 from pydantic_core import to_jsonable_python
 
-from blocks_core.block import Block, Saved
+from blocks_core.block import Block
 from blocks_core.building import build_block
 from blocks_core.document import Encoded, Json, dotted, pointer_to, reference_mark
 from blocks_core.errors import BlockInvalid, DocumentDamaged, ValueNotStorable
@@ -119,13 +119,22 @@ def _digest(content: Encoded) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def decode(content: Encoded, block_at: Callable[[str, str, Any], Any]) -> Any:
+def decode(content: Encoded, block_at: Callable[[str, str, Any], Any], *, address: str) -> Any:
     """Return plain data of stored content, its leaves made objects again.
 
     Args:    block_at: makes the block of a mark: (pointer, mark, its decoded fields or None).
+             address: what to call the block in an error.
     Raises:  DocumentDamaged: a mark does not fit what it stands at.
     """
-    return _decode(content, content.data, "", block_at)
+    try:
+        return _decode(content, content.data, "", block_at)
+    except _Misfit as error:
+        problem = str(error)
+    raise DocumentDamaged(address, problem)
+
+
+class _Misfit(Exception):
+    """A mark does not fit what it stands at; the text never has the value."""
 
 
 def fill_in(content: Encoded, *, hide: str | None = None) -> Json:
@@ -176,7 +185,7 @@ class _Walk:
         for kind, (mark, to_text) in _TO_TEXT.items():
             if isinstance(value, kind):
                 self._marks[pointer] = mark
-                if isinstance(value, (datetime, time)):
+                if isinstance(value, (datetime, time)) and value.tzinfo is not None:
                     self._note_zone(value, pointer)
                 return to_text(value)
         return self._encode_structure(value, pointer, depth)
@@ -214,7 +223,8 @@ class _Walk:
             return str(value)
         if isinstance(value, _TEXT_LEAVES):
             if isinstance(value, Pattern):
-                self.shape[pointer] = (Pattern, type(value.pattern), value.flags)
+                pattern = cast("Pattern[Any]", value)
+                self.shape[pointer] = (Pattern, type(pattern.pattern), pattern.flags)
             return cast("Json", to_jsonable_python(value))
         raise self.refusal(
             pointer, f"is a {type(value).__name__}, which has no stored form. Use a field type of pydantic"
@@ -243,10 +253,9 @@ class _Walk:
         zone = value.tzinfo
         if type(zone) is ZoneInfo and zone.key:
             self._marks[pointer] += f"@{zone.key}"
-            self.shape[pointer] = (type(value), value.fold, zone.key)
-        else:  # of other zones those of a fixed offset lose nothing
-            varies = zone is not None and zone.utcoffset(None) is None
-            self.shape[pointer] = (type(value), value.fold, type(zone) if varies else None)
+            self.shape[pointer] = (type(value), zone.key, value.utcoffset())
+        elif zone is not None and zone.utcoffset(None) is None:  # else its offset is all there is to it
+            self.shape[pointer] = (type(value), type(zone))
 
     def _encode_float(self, value: float, pointer: str) -> Json:
         if math.isfinite(value):
@@ -281,10 +290,8 @@ class _Walk:
             seen.add(id(block))
             inner = _Walk(saved.address)
             if _digest(inner.encode(_fields_of(block))) != saved.digest:
-                raise self.refusal(
-                    pointer,
-                    f"is '{saved.address}', changed since it was loaded. Save it first, so that the change is not lost",
-                )
+                problem = f"is '{saved.address}', changed since it was loaded"
+                raise self.refusal(pointer, f"{problem}. Save it first, so that the change is not lost")
             waiting += [(pointer, held) for held in inner.blocks.values()]
 
     def _encode_members(self, members: Mapping[str, Any], pointer: str, depth: int) -> Json:
@@ -299,7 +306,7 @@ class _Walk:
             raise self.refusal(pointer, f"mixes keys of the types {', '.join(sorted(kinds))}. Use one")
         if kinds - {"str"}:
             self._marks[pointer] = f"keys:{kinds.pop()}"
-        odd = tuple(type(key) for key in value if type(key) is not str)
+        odd = tuple(type(cast("object", key)) for key in value if type(key) is not str)
         self.shape[pointer] = (type(value), odd, getattr(value, "default_factory", None))
         return self._encode_members({keys[key][1]: item for key, item in value.items()}, pointer, depth)
 
@@ -348,7 +355,7 @@ def _attempt(block: Block, address: str) -> tuple[Encoded, ValueNotStorable | No
         return original if members is None else build_block(type(original), members, what="it")
 
     try:
-        again = build_block(type(block), decode(content, block_at), what="what was stored")
+        again = build_block(type(block), decode(content, block_at, address=address), what="what was stored")
     except BlockInvalid as error:
         return content, ValueNotStorable(
             f"Block '{address}' was not saved, as it could not be loaded: {error}"
@@ -402,8 +409,9 @@ def _decode_secret(
     content: Encoded, mark: str, pointer: str, block_at: Callable[[str, str, Any], Any]
 ) -> Any:
     if pointer not in content.secrets:
-        raise DocumentDamaged(f"{dotted(pointer)} is a secret without a value")
-    value = decode(content.secrets[pointer], block_at)
+        raise _Misfit(f"{dotted(pointer)} is a secret without a value")
+    inner = content.secrets[pointer]
+    value = _decode(inner, inner.data, "", block_at)
     if mark == "secret:str":
         return SecretStr(value)
     if mark == "secret:bytes":
@@ -417,7 +425,7 @@ def _made(make: Callable[[str, Any], Any], mark: str, pointer: str, data: Any) -
         return make(mark, data)
     except (ArithmeticError, LookupError, TypeError, ValueError):
         problem = f"{dotted(pointer) or 'its content'} does not fit its mark '{mark}'"
-    raise DocumentDamaged(problem)  # not from the cause, which has the value
+    raise _Misfit(problem)  # not from the cause, which has the value
 
 
 def _from_text(mark: str, text: Any) -> Any:
@@ -435,7 +443,10 @@ def _in_zone(found: datetime | time, zone: ZoneInfo) -> datetime | time:
 
 
 def _with_keys(mark: str, members: dict[str, Any]) -> dict[Any, Any]:
-    parse = _FROM_TEXT[mark.removeprefix("keys:")]
+    word, _, kind = mark.partition(":")
+    if word != "keys":
+        raise TypeError
+    parse = _FROM_TEXT[kind]
     return {parse(key): value for key, value in members.items()}
 
 

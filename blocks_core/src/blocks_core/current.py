@@ -6,7 +6,6 @@ The default is built at first use by the function that the entry point `default`
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 _given: ContextVar[Any] = ContextVar("blocks_core.library")
 _lock = Lock()
-_default: tuple[int, Any] | None = None
+_default: Any = None
 
 
 def current_library() -> Any:
@@ -48,16 +47,16 @@ def forget_default_library() -> None:
     global _default
     with _lock:
         closing, _default = _default, None
-    if closing is not None and closing[0] == os.getpid():
-        closing[1].close()
+    if closing is not None:
+        closing.close()
 
 
 def _default_library() -> Any:
     global _default
     with _lock:
-        if _default is None or _default[0] != os.getpid():  # a forked child opens its own connections
-            _default = (os.getpid(), _open_default())
-        return _default[1]
+        if _default is None:
+            _default = _open_default()
+        return _default
 
 
 def _open_default() -> Any:

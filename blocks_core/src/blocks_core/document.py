@@ -14,6 +14,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from blocks_core.names import join_address
@@ -74,13 +75,20 @@ class Encoded:
 
     @classmethod
     def from_parts(cls, data_text: str, marks_text: str, secrets: bytes | None) -> Encoded:
-        """Return what `data_text`, `marks_text` and `secrets_bytes` gave; None leaves the secrets out."""
+        """Return what `data_text`, `marks_text` and `secrets_bytes` gave; None leaves the secrets out.
+
+        Raises:  AttributeError, RecursionError, TypeError, ValueError: these are not what was given.
+        """
         values: dict[str, Json] = json.loads(secrets) if secrets else {}
-        return cls(
+        marks = cast("dict[str, str]", json.loads(marks_text))
+        content = cls(
             data=json.loads(data_text),
-            marks=json.loads(marks_text),
+            marks=marks,
             secrets={pointer: cls.from_json(value) for pointer, value in values.items()},
         )
+        for _ in content.references():  # looks at each mark
+            pass
+        return content
 
 
 @dataclass(frozen=True)

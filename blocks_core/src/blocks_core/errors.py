@@ -77,6 +77,13 @@ class ValueNotStorable(BlocksError, TypeError):
 class DocumentDamaged(BlocksError):
     """What is stored of a block is not what was saved, so it cannot be read."""
 
+    def __init__(self, address: str, problem: str) -> None:
+        self.address = address
+        super().__init__(
+            f"What is stored of the block '{address}' was altered or damaged: {problem}. Restore the database "
+            f"from a backup, or save the block anew."
+        )
+
 
 class LibraryMissing(BlocksError):
     """No registry is installed, so there is nothing to load from or save to."""

@@ -14,6 +14,7 @@ from blocks_core.document import Document, DocumentTree, Draft, dotted
 from blocks_core.errors import (
     BlockInvalid,
     BlockTypeNotFound,
+    DocumentDamaged,
     FieldProblem,
     NameInvalid,
     SchemaConflict,
@@ -41,7 +42,7 @@ class Library:
             problem = FieldProblem("", f"it is a {concrete.__name__}, which is no {block_type.__name__}")
             raise BlockInvalid(f"Block '{join_address(slug, name)}'", [problem])
         tree = self.registry.load(slug, name, version=version)
-        return cast("AnyBlock", self._build(tree.root, concrete, tree))
+        return cast("AnyBlock", self._build_tree(tree, concrete))
 
     def save(self, block: Block, name: str, *, overwrite: bool = False) -> UUID:
         """Save a block; `Block.save` says how and what it raises."""
@@ -56,7 +57,7 @@ class Library:
         except BlockTypeNotFound:
             self.register(type(block))
             document = self.registry.save(draft, overwrite=overwrite)
-        block._set_saved(_saved(document))  # pyright: ignore[reportPrivateUsage] the library's own door
+        block._set_saved(_saved(document, block))  # pyright: ignore[reportPrivateUsage] the library's own door
         note_secrets(content)
         return document.id
 
@@ -78,22 +79,44 @@ class Library:
         """Let go of the registry's connections."""
         self.registry.close()
 
-    def _build(self, document: Document, block_type: type[Block], tree: DocumentTree) -> Block:
+    def _build_tree(self, tree: DocumentTree, block_type: type[Block]) -> Block:
+        """Build a document's block, after those that it refers to; each is built once, however deep it lies."""
+        built: dict[UUID, Block] = {}
+        waiting, opened = [tree.root], set[UUID]()
+        while waiting:
+            document = waiting[-1]
+            held = [target for _, target in document.content.references() if target not in built]
+            if opened.intersection(held):
+                raise DocumentDamaged(document.address, "it holds a block that holds it")
+            if held:
+                opened.add(document.id)
+                waiting += [tree.others[target] for target in held]
+                continue
+            waiting.pop()
+            if document.id not in built:
+                concrete = block_type if document is tree.root else self.catalog.find(document.slug)
+                built[document.id] = self._build(document, concrete, built)
+        return built[tree.root.id]
+
+    def _build(self, document: Document, block_type: type[Block], held: Mapping[UUID, Block]) -> Block:
         _refuse_other_version(document.address, block_type, document.type_version)
         note_secrets(document.content)
 
         def block_at(pointer: str, mark: str, members: Mapping[str, Any] | None) -> Block:
             if members is None:
-                other = tree.others[UUID(mark.removeprefix("block:"))]
-                return self._build(other, self.catalog.find(other.slug), tree)
+                return held[UUID(mark.removeprefix("block:"))]
             slug, _, version = mark.removeprefix("inline:").rpartition("@")
+            if not version.isdecimal():
+                raise DocumentDamaged(document.address, f"{dotted(pointer)} has the mark '{mark}'")
             inner = self.catalog.find(slug)
             _refuse_other_version(f"{document.address}, field {dotted(pointer)}", inner, int(version))
             return build_block(inner, members, what=f"Block '{document.address}', field {dotted(pointer)},")
 
-        fields = decode(document.content, block_at)
-        block = build_block(block_type, fields, what=f"Block '{document.address}'")
-        block._set_saved(_saved(document))  # pyright: ignore[reportPrivateUsage]
+        fields = decode(document.content, block_at, address=document.address)
+        if not isinstance(fields, dict):
+            raise DocumentDamaged(document.address, "it is no object of fields")
+        block = build_block(block_type, cast("dict[str, Any]", fields), what=f"Block '{document.address}'")
+        block._set_saved(_saved(document, block))  # pyright: ignore[reportPrivateUsage]
         return block
 
 
@@ -126,5 +149,5 @@ def _refuse_other_version(address: str, block_type: type[Block], stored: int) ->
         )
 
 
-def _saved(document: Document) -> Saved:
-    return Saved(document.id, document.slug, document.name, document.version, digest_of(document.content))
+def _saved(document: Document, block: Block) -> Saved:
+    return Saved(document.id, document.slug, document.name, document.version, digest_of(block))

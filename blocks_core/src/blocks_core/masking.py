@@ -6,10 +6,13 @@ than four characters is not looked for: taking out every `a` would hide the text
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from base64 import b64decode, b64encode, urlsafe_b64encode
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from threading import Lock
 from typing import Any, Final, cast
 from urllib.parse import quote, quote_plus
@@ -25,6 +28,10 @@ _MIN_CHARACTERS_ENCODED: Final = 8
 """Of base64, where fewer could stand in any other text."""
 
 
+_MAX_CHARACTERS: Final = 20_000
+"""Of a longer secret only so much is looked for in its other forms, which would take time and memory for it all."""
+
+
 class Mask:
     """Takes the secrets that it knows out of texts; finding them takes as long for one as for thousands."""
 
@@ -32,8 +39,8 @@ class Mask:
         self._min_characters = min_characters
         self._lock = Lock()
         self._known: set[str] = set()
-        self._forms: dict[str, tuple[str, ...]] = {}
-        """First characters of a form -> the forms that begin so."""
+        self._forms: dict[str, list[str]] = {}
+        """First characters of a form -> the forms that begin so; only ever added to, as others read it meanwhile."""
         self.add(secrets)
 
     def add(self, secrets: Iterable[str]) -> None:
@@ -42,12 +49,9 @@ class Mask:
         if not new:
             return
         with self._lock:
-            self._known |= new
-            forms = dict(self._forms)
             for form in {form for secret in new for form in _forms_of(secret)}:
-                start = form[: self._min_characters]
-                forms[start] = tuple({*forms.get(start, ()), form})
-            self._forms = forms
+                self._forms.setdefault(form[: self._min_characters], []).append(form)
+            self._known |= new
 
     def hide(self, text: str) -> str:
         """Return a text with each secret in it replaced; where two overlap, both are taken out whole."""
@@ -89,12 +93,21 @@ class MaskingFilter(logging.Filter):
 
 def without_secrets(block: BaseModel, text: str) -> str:
     """Return a text with every secret that a block holds taken out."""
-    return without(text, _secrets_in(block))
+    return without(text, secret_texts(block))
 
 
 def without(text: str, secrets: Iterable[str]) -> str:
     """Return a text with every one of these secrets taken out."""
     return Mask(secrets).hide(text)
+
+
+def secret_texts(value: object) -> Iterator[str]:
+    """Yield the texts of the secrets that a value holds, however deep."""
+    if is_secret(value):
+        yield from _texts_in(value.get_secret_value())
+    else:
+        for inner in _inside(value):
+            yield from secret_texts(inner)
 
 
 def note_secrets(content: Encoded) -> None:
@@ -105,7 +118,9 @@ def note_secrets(content: Encoded) -> None:
 
 def _forms_of(secret: str) -> Iterator[str]:
     yield secret
-    yield from (quote(secret, safe=""), quote(secret), quote_plus(secret))
+    secret = secret[:_MAX_CHARACTERS]
+    yield from (quote(secret, safe="", errors="replace"), quote(secret, errors="replace"))
+    yield quote_plus(secret, errors="replace")
     yield from (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1])
     yield from (line for line in secret.splitlines() if len(line) >= _MIN_CHARACTERS_ENCODED)
     raw = secret.encode(errors="surrogatepass")
@@ -118,30 +133,26 @@ def _forms_of(secret: str) -> Iterator[str]:
                 yield whole[first:last]
 
 
-def _secrets_in(value: object) -> Iterator[str]:
-    if is_secret(value):
-        yield from _texts_in(value.get_secret_value())
-    else:
-        for inner in _inside(value):
-            yield from _secrets_in(inner)
-
-
 def _texts_in(value: object) -> Iterator[str]:
     """Yield the texts that a secret's value is made of."""
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
     if isinstance(value, str) and value:
-        yield value
+        yield str(value)
+    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
+        yield str(value)
     for inner in _inside(value):
         yield from _texts_in(inner)
 
 
 def _inside(value: object) -> Iterable[object]:
     if isinstance(value, BaseModel):
-        return value.__dict__.values()
+        return (*value.__dict__.values(), *(value.__pydantic_extra__ or {}).values())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [getattr(value, item.name, None) for item in dataclasses.fields(value)]
     if isinstance(value, Mapping):
         return cast("Mapping[object, object]", value).values()
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if isinstance(value, (list, tuple, set, frozenset, deque)):
         return cast("Iterable[object]", value)
     return ()
 
@@ -158,6 +169,8 @@ def _texts_of(content: Encoded) -> Iterator[str]:
 def _texts_of_json(data: Json) -> Iterator[str]:
     if isinstance(data, str):
         yield data
+    elif isinstance(data, (int, float)) and not isinstance(data, bool):
+        yield str(data)
     elif isinstance(data, (list, dict)):
         for item in cast("Any", data.values() if isinstance(data, dict) else data):
             yield from _texts_of_json(item)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import PydanticInvalidForJsonSchema, Secret, TypeAdapter
+from pydantic import PydanticInvalidForJsonSchema, PydanticUserError, Secret, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchemaWarningKind
 from pydantic_core import core_schema
 
@@ -90,6 +90,10 @@ def _schema_text(block_type: type[Block]) -> str:
         raise BlockTypeInvalid(
             f"{block_type.__name__} has a field that JSON Schema cannot describe: {error}. Use a field type of "
             f"pydantic, or annotate the field with pydantic.WithJsonSchema."
+        ) from error
+    except PydanticUserError as error:
+        raise BlockTypeInvalid(
+            f"{block_type.__name__} cannot be described: {error.message.rstrip('.')}. Define what its fields name."
         ) from error
     return json.dumps(schema)
 

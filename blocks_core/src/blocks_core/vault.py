@@ -44,7 +44,7 @@ class Sealed:
 
 
 class Vault:
-    """Seals with the keyring of a provider; keys are read at first use and again when one is not known."""
+    """Seals with the keyring of a provider; keys are read at first use, and again where that matters."""
 
     def __init__(self, provider: KeyProvider) -> None:
         self._provider = provider
@@ -83,11 +83,15 @@ class Vault:
             self._keyring = self._provider.create()
 
     def primary_key_id(self) -> str:
-        """Return the id of the key that wraps what is sealed now.
+        """Return the id of the key that wraps what is sealed now; the keys are read anew.
+
+        What a key sealed that is nowhere but in this process could never be read again.
 
         Raises:  KeysMissing, KeysInvalid.
         """
-        return self._current().primary
+        with self._lock:
+            self._keyring = self._provider.load()
+            return self._keyring.primary
 
     def require(self, key_id: str) -> None:
         """Make sure that the keyring has a key.

@@ -12,13 +12,31 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Final
+from time import monotonic, sleep
+from typing import Any, Final
 from weakref import finalize
 
 from blocks_registry.errors import DatabaseCorrupt, DatabaseLocked, DatabaseUnavailable
 from blocks_registry.migrating import migrate
 
 WAIT_SECONDS: Final = 20.0
+
+_inherited: Final[list[sqlite3.Connection]] = []
+"""Connections of a parent process, kept for good: SQLite forbids a forked child even to close them."""
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that knows which file it opened, and in which process."""
+
+    file: tuple[int, int] | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._process = os.getpid()
+
+    def is_of_parent(self) -> bool:
+        """Tell whether it was opened before this process was forked."""
+        return self._process != os.getpid()
 
 
 class Database:
@@ -32,11 +50,11 @@ class Database:
         self.path = path
         self._durable = durable
         self._wait_seconds = wait_seconds
-        self._free: list[sqlite3.Connection] = []
-        self._owner = os.getpid()
+        self._free: list[_Connection] = []
         self._lock = Lock()
-        self._migrated: set[str] = set()
-        finalize(self, _close_unused, self._free, self._owner)
+        self._migrated: dict[str, str] = {}
+        """Component -> package of the migrations that were applied."""
+        finalize(self, _close_unused, self._free)
 
     @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
@@ -71,12 +89,12 @@ class Database:
         if component not in self._migrated:
             with self._connection() as connection:
                 migrate(connection, component, package, self.path)
-            self._migrated.add(component)
+            self._migrated[component] = package
 
     def close(self) -> None:
         """Close the connections that are not in use."""
         with self._lock:
-            _close_unused(self._free, self._owner)
+            _close_unused(self._free)
 
     @contextmanager
     def _connection(self) -> Generator[sqlite3.Connection]:
@@ -91,32 +109,59 @@ class Database:
         except sqlite3.DatabaseError as error:
             raise self._translated(error) from error
 
-    def _take(self) -> sqlite3.Connection:
+    def _take(self) -> _Connection:
         with self._lock:
-            if self._owner != os.getpid():  # a connection must not be used by a forked child
-                self._owner, self._free = os.getpid(), []
-            if self._free:
-                return self._free.pop()
+            file = _identity(self.path)
+            while self._free:
+                connection = self._free.pop()
+                if connection.is_of_parent():
+                    _inherited.append(connection)
+                elif connection.file != file:  # removed or replaced: what is written there is lost
+                    connection.close()
+                else:
+                    return connection
         return self._open()
 
-    def _give_back(self, connection: sqlite3.Connection) -> None:
+    def _give_back(self, connection: _Connection) -> None:
         with self._lock:
-            if self._owner == os.getpid():
+            if connection.in_transaction and not connection.is_of_parent():
+                connection.close()  # it could not be rolled back, so it is of no more use
+            else:
                 self._free.append(connection)
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> _Connection:
         self._prepare_file()
         connection = sqlite3.connect(
-            self.path, timeout=self._wait_seconds, isolation_level=None, check_same_thread=False
+            self.path,
+            timeout=self._wait_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=_Connection,
         )
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            self._choose_wal(connection)
             connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.file = _identity(self.path)
+            for component, package in self._migrated.items():  # of another file of the same name, perhaps
+                migrate(connection, component, package, self.path)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _choose_wal(self, connection: sqlite3.Connection) -> None:
+        """Switch to WAL; where two processes do so at once, SQLite refuses one of them without waiting."""
+        end = monotonic() + self._wait_seconds
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > end:
+                    raise
+                sleep(0.01)
+            else:
+                return
 
     def _prepare_file(self) -> None:
         """Make the file readable by its owner only: it holds everything but the keys."""
@@ -158,10 +203,26 @@ class Database:
                 f"The database {self.path} could not be written ({error}). Nothing was changed: see whether "
                 f"its disk is full."
             )
-        return error
+        return DatabaseUnavailable(
+            f"The database {self.path} does not answer as it should ({error}). Restore it from a backup, or choose "
+            f"another with BLOCKS_URL."
+        )
 
 
-def _close_unused(connections: list[sqlite3.Connection], owner: int) -> None:
-    """Close the connections that nobody holds, unless they are those of a parent process."""
-    while connections and owner == os.getpid():
-        connections.pop().close()
+def _close_unused(connections: list[_Connection]) -> None:
+    """Close the connections that nobody holds; those of a parent process are kept."""
+    while connections:
+        connection = connections.pop()
+        if connection.is_of_parent():
+            _inherited.append(connection)
+        else:
+            connection.close()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another of the same name; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

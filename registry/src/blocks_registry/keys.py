@@ -13,11 +13,14 @@ _PROOF = Binding(UUID(int=0), 0, "key")
 
 
 class KeyLedger:
-    """Answers for the keys of one database; each key is proved once in a process."""
+    """Answers for the keys of one database.
+
+    A key is proved each time that it seals, which takes microseconds: between two times the database may have
+    become another, or the key file.
+    """
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
-        self._proved: set[str] = set()
 
     def seal(self, connection: sqlite3.Connection, secrets: bytes, binding: Binding) -> Sealed:
         """Seal secrets inside a transaction, making the first key of a database that has sealed nothing yet.
@@ -26,9 +29,7 @@ class KeyLedger:
                  are not those of this database; nothing is sealed with them.
         """
         key_id = self._primary(connection)
-        if key_id not in self._proved:
-            self._prove(connection, key_id)
-            self._proved.add(key_id)
+        self._prove(connection, key_id)
         return self._vault.seal(secrets, binding)
 
     def _primary(self, connection: sqlite3.Connection) -> str:

@@ -18,6 +18,7 @@ from blocks_core.errors import (
     BlockInvalid,
     BlockNotFound,
     BlockTypeNotFound,
+    DocumentDamaged,
     FieldProblem,
     ReferenceBroken,
     did_you_mean,
@@ -28,7 +29,11 @@ from blocks_core.schema import BlockType
 from blocks_core.vault import Binding, Sealed, Vault
 from blocks_registry import statements
 from blocks_registry.database import Database
+from blocks_registry.errors import DatabaseCorrupt
 from blocks_registry.keys import KeyLedger
+
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)
+"""What reading a damaged row may raise."""
 
 
 class LocalRegistry:
@@ -92,8 +97,8 @@ class LocalRegistry:
         """Return a document and what it refers to; `Registry.load` says more."""
         self._prepare()
         with self._database.reading() as connection:
-            rows = connection.execute(statements.TREE, (version, slug, name)).fetchall()
-            documents = {UUID(row[0]): self._document(row, unseal=True) for row in rows}
+            rows = connection.execute(statements.TREE, (_number(version), slug, name)).fetchall()
+            documents = {found.id: found for found in (self._document(row, unseal=True) for row in rows)}
             root = next(
                 (found for found in documents.values() if (found.slug, found.name) == (slug, name)), None
             )
@@ -106,7 +111,7 @@ class LocalRegistry:
         """Return a document without its secrets; `Registry.read` says more."""
         self._prepare()
         with self._database.reading() as connection:
-            row = connection.execute(statements.DOCUMENT, (version, slug, name)).fetchone()
+            row = connection.execute(statements.DOCUMENT, (_number(version), slug, name)).fetchone()
             if row is None:
                 raise self._not_found(connection, slug, name, version)
             return self._document(row, unseal=False)
@@ -211,32 +216,22 @@ class LocalRegistry:
             )
 
     def _document(self, row: tuple[Any, ...], *, unseal: bool) -> Document:
-        (
-            document_id,
-            slug,
-            name,
-            version,
-            type_version,
-            data,
-            marks,
-            key_id,
-            wrapped_key,
-            ciphertext,
-            saved_at,
-        ) = row
-        secrets: bytes | None = None
-        if unseal and key_id is not None:
-            binding = Binding(UUID(document_id), version, slug)
-            secrets = self._vault.unseal(Sealed(key_id, wrapped_key, ciphertext), binding)
-        return Document(
-            id=UUID(document_id),
-            slug=slug,
-            name=name,
-            version=version,
-            type_version=type_version,
-            content=Encoded.from_parts(data, marks, secrets),
-            saved_at=datetime.fromtimestamp(saved_at, UTC),
-        )
+        document_id, slug, name, version, type_version, data, marks, *sealed, saved_at = row
+        try:
+            secrets: bytes | None = None
+            if unseal and sealed[0] is not None:
+                secrets = self._vault.unseal(Sealed(*sealed), Binding(UUID(document_id), version, slug))
+            return Document(
+                id=UUID(document_id),
+                slug=slug,
+                name=name,
+                version=version,
+                type_version=int(type_version),
+                content=Encoded.from_parts(data, marks, secrets),
+                saved_at=datetime.fromtimestamp(saved_at, UTC),
+            )
+        except _UNREADABLE as error:
+            raise _damaged(slug, name, error) from None  # the cause may show a piece of the content
 
     def _id_of(self, connection: sqlite3.Connection, slug: str, name: str) -> str:
         row = connection.execute(statements.ID_AND_VERSION, (slug, name)).fetchone()
@@ -267,18 +262,35 @@ class LocalRegistry:
         return BlockNotFound(address, [join_address(slug, other) for other in suggest(name, names)])
 
 
+def _number(version: int | None) -> int | None:
+    """Return a version as the database takes it; one that it cannot hold is one that no document has."""
+    return version if version is None or abs(version) < 2**63 else -1
+
+
 def _block_type(text: str) -> BlockType:
-    return BlockType.from_json(json.loads(text))
+    try:
+        return BlockType.from_json(json.loads(text))
+    except _UNREADABLE as error:
+        raise DatabaseCorrupt(
+            f"What the database has of a block type is damaged ({type(error).__name__}). Restore it from a backup."
+        ) from error
 
 
 def _summary(row: tuple[Any, ...]) -> Summary:
     document_id, slug, name, version, type_version, capabilities, saved_at = row
-    return Summary(
-        id=UUID(document_id),
-        slug=slug,
-        name=name,
-        version=version,
-        type_version=type_version,
-        capabilities=tuple(json.loads(capabilities)),
-        saved_at=datetime.fromtimestamp(saved_at, UTC),
-    )
+    try:
+        return Summary(
+            id=UUID(document_id),
+            slug=slug,
+            name=name,
+            version=version,
+            type_version=type_version,
+            capabilities=tuple(json.loads(capabilities)),
+            saved_at=datetime.fromtimestamp(saved_at, UTC),
+        )
+    except _UNREADABLE as error:
+        raise _damaged(slug, name, error) from None
+
+
+def _damaged(slug: object, name: object, error: Exception) -> DocumentDamaged:
+    return DocumentDamaged(f"{slug}/{name}", f"its row cannot be read ({type(error).__name__})")

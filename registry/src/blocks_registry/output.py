@@ -195,7 +195,7 @@ def _json_of(value: Any) -> Any:
 
 
 def _is_terminal() -> bool:
-    return sys.stdout.isatty()
+    return sys.stdout is not None and sys.stdout.isatty()  # None: it was closed
 
 
 def _speaks_unicode() -> bool:

@@ -139,3 +139,14 @@ def test_output_in_an_encoding_that_lacks_a_character_does_not_fail(process: Any
     assert "\\ud55c" in process("inspect", "demo-store/x", environment=environment).stdout
     shown = json.loads(process("inspect", "demo-store/x", "-o", "json", environment=environment).stdout)
     assert shown["fields"]["bucket"] == "한국어"
+
+
+def test_a_closed_standard_output_is_no_fault_of_ours(process: Any, tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{BLOCK} ls -o table >&-"],
+        env={**os.environ, "BLOCKS_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "not foreseen" not in done.stderr

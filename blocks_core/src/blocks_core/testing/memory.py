@@ -180,14 +180,16 @@ class MemoryRegistry:
                 raise BlockInvalid(f"Block '{document.address}'", [problem])
 
     def _reaches(self, start: UUID, wanted: UUID) -> bool:
-        if start == wanted:
-            return True
-        versions = self._versions.get(start, [])
-        return any(
-            self._reaches(target, wanted)
-            for document in versions[-1:]
-            for _, target in document.content.references()
-        )
+        waiting, seen = [start], set[UUID]()
+        while waiting:
+            here = waiting.pop()
+            if here == wanted:
+                return True
+            if here not in seen:
+                seen.add(here)
+                for document in self._versions.get(here, [])[-1:]:
+                    waiting += [target for _, target in document.content.references()]
+        return False
 
     def _summary(self, document: Document) -> Summary:
         return Summary(
