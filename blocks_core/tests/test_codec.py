@@ -27,7 +27,8 @@ from pydantic import (
 )
 
 from blocks_core import Block
-from blocks_core.codec import decode, encode_block, fill_in
+from blocks_core.codec import encode_block
+from blocks_core.decoding import decode, fill_in
 from blocks_core.document import Encoded
 from blocks_core.errors import BlockInvalid, DocumentDamaged, ValueNotStorable
 from blocks_core.library import Library

@@ -3,6 +3,7 @@ import pickle
 import threading
 from copy import copy
 from time import sleep
+from traceback import format_exception
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
 from blocks_core.errors import PathNotFound, PathRefused, StorageFailed
 from blocks_core.masking import without, without_secrets
+from blocks_core.storage import FileSystemStorage
 from blocks_core.storage_errors import failure_of
 from blocks_core.storage_opened import OpenedFileSystem
 from blocks_core.storage_paths import clean_folder, clean_path, is_part, part_name
@@ -148,3 +150,26 @@ class TestOpened:
         opened = OpenedFileSystem()
         first = opened.get({}, object)
         assert again(opened).get({}, object) is not first
+
+
+def test_a_secret_in_the_cause_of_an_error_shows_in_no_traceback():
+
+    class Leaky(FileSystemStorage, slug="leaky"):
+        password: SecretStr = SecretStr(CANARY)
+
+        def _filesystem(self):
+            try:
+                raise OSError(f"530 login of u:{CANARY} incorrect")
+            except OSError as error:
+                raise ConnectionError("login refused") from error
+
+        def _root(self):
+            return ""
+
+        def _location_prefix(self):
+            return "leaky://"
+
+    with pytest.raises(StorageFailed) as caught:
+        Leaky().read("a")
+    assert "login refused" in str(caught.value)
+    assert CANARY not in "".join(format_exception(caught.value))

@@ -9,7 +9,8 @@ from uuid import UUID
 from blocks_core.block import Block, Saved, slug_of
 from blocks_core.building import build_block
 from blocks_core.catalog import Catalog
-from blocks_core.codec import decode, digest_of, encode_block
+from blocks_core.codec import digest_of, encode_block
+from blocks_core.decoding import decode
 from blocks_core.document import Document, DocumentTree, Draft, dotted
 from blocks_core.errors import (
     BlockInvalid,

@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from traceback import format_exception
 from typing import Any, Self, cast
 from uuid import uuid4
 
@@ -285,7 +286,8 @@ class FileSystemStorage(Storage):
                 if above and isinstance(failed, PathNotFound):  # a folder of that name
                     failed = StorageFailed(str(failed))
             failed.args = (without_secrets(self, str(failed)),)
-            leaks = without_secrets(self, str(error)) != str(error)  # then no traceback may show it
+            shown = "".join(format_exception(error))  # with its causes, which a traceback would show, too
+            leaks = without_secrets(self, shown) != shown
             raise failed from (None if leaks else error)
 
     def _check_list(self) -> str:

@@ -182,7 +182,7 @@ def _short_record(document: Document, references: dict[str, str], users: list[st
 
 
 def _fields(document: Document, references: dict[str, str], hide: str | None) -> Json:
-    from blocks_core.codec import fill_in
+    from blocks_core.decoding import fill_in
 
     fields = fill_in(document.content, hide=hide)
     for pointer, address in references.items():
