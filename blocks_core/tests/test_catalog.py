@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from blocks_core import Block
 from blocks_core.catalog import Catalog
 from blocks_core.errors import BlockTypeNotFound, PluginBroken
 from blocks_core.library import Library
+from blocks_core.schema import describe
 
 GOOD = """
 from blocks_core import Block
@@ -108,3 +110,13 @@ def test_an_unknown_slug_is_an_error_with_a_suggestion(plant_plugin) -> None:
     plant_plugin("acme_widgets", GOOD, "widget = acme_widgets:Widget")
     with pytest.raises(BlockTypeNotFound, match=r"No block type 'wiget' is installed .did you mean 'widget'"):
         Catalog().find("wiget")
+
+
+def test_a_registered_type_whose_plugin_is_missing_says_what_to_install(library: Library) -> None:
+    class Gone(Block, slug="gone"):
+        """Was here."""
+
+    known = replace(describe(Gone, distribution="acme-gone", distribution_version="2.0"), slug="not-here")
+    library.registry.register(known)
+    with pytest.raises(BlockTypeNotFound, match=r"from acme-gone 2\.0.*pip install acme-gone"):
+        Block.load("not-here/x")

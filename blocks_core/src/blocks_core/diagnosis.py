@@ -15,7 +15,7 @@ def diagnose(offer: Offer) -> str | None:
 
     A fault that shows only when the code runs is not seen: for that the plugin must be imported.
     """
-    file = _module_file(offer.module)
+    file = module_file(offer.module)
     if file is None:
         return f"there is no module '{offer.module}'"
     if file.suffix != ".py":
@@ -31,8 +31,8 @@ def diagnose(offer: Offer) -> str | None:
     return None
 
 
-def _module_file(module: str) -> Path | None:
-    """Return a module's file; of the packages above it none is imported."""
+def module_file(module: str) -> Path | None:
+    """Return a module's file, or None where there is none; of the packages above it none is imported."""
     top, *rest = module.split(".")
     try:
         spec = find_spec(top)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
 from blocks_core.block import Block, Saved, slug_of
@@ -25,6 +25,9 @@ from blocks_core.masking import note_secrets
 from blocks_core.names import check_name, join_address, split_address
 from blocks_core.registry import Registration, Registry
 
+if TYPE_CHECKING:
+    from blocks_core.schema import BlockType
+
 AnyBlock = TypeVar("AnyBlock", bound=Block)
 
 
@@ -38,7 +41,7 @@ class Library:
     def load(self, block_type: type[AnyBlock], name: str, *, version: int | None = None) -> AnyBlock:
         """Return a saved block; `Block.load` says how it is named and what it raises."""
         slug, name = _address(block_type, name)
-        concrete = block_type if block_type.type_info.slug else self.catalog.find(slug)
+        concrete = block_type if block_type.type_info.slug else self.type(slug)
         if not issubclass(concrete, block_type):
             problem = FieldProblem("", f"it is a {concrete.__name__}, which is no {block_type.__name__}")
             raise BlockInvalid(f"Block '{join_address(slug, name)}'", [problem])
@@ -76,6 +79,20 @@ class Library:
 
         return self.registry.register(self.catalog.offered(block_type) or describe(block_type))
 
+    def type(self, slug: str) -> type[Block]:
+        """Return an installed type's class.
+
+        Raises:  BlockTypeNotFound: where the type is registered, it says where it comes from. PluginBroken.
+        """
+        try:
+            return self.catalog.find(slug)
+        except BlockTypeNotFound as error:
+            try:
+                known = self.registry.type(slug)
+            except BlockTypeNotFound:
+                raise error from None
+            raise BlockTypeNotFound(_not_installed(known)) from error
+
     def close(self) -> None:
         """Let go of the registry's connections."""
         self.registry.close()
@@ -95,7 +112,7 @@ class Library:
                 continue
             waiting.pop()
             if document.id not in built:
-                concrete = block_type if document is tree.root else self.catalog.find(document.slug)
+                concrete = block_type if document is tree.root else self.type(document.slug)
                 built[document.id] = self._build(document, concrete, built)
         return built[tree.root.id]
 
@@ -109,7 +126,7 @@ class Library:
             slug, _, version = mark.removeprefix("inline:").rpartition("@")
             if not version.isdecimal():
                 raise DocumentDamaged(document.address, f"{dotted(pointer)} has the mark '{mark}'")
-            inner = self.catalog.find(slug)
+            inner = self.type(slug)
             _refuse_other_version(f"{document.address}, field {dotted(pointer)}", inner, int(version))
             return build_block(inner, members, what=f"Block '{document.address}', field {dotted(pointer)},")
 
@@ -134,6 +151,19 @@ def _address(block_type: type[Block], name: str) -> tuple[str, str]:
             f"'{slug}', or Block.load('{slug}/{name}')."
         )
     return slug, name
+
+
+def _not_installed(known: BlockType) -> str:
+    if known.distribution:
+        origin = f"{known.distribution} {known.distribution_version}".strip()
+        return (
+            f"Block type '{known.slug}' is registered, from {origin}, but no plugin that is installed here has it. "
+            f"Install it: pip install {known.distribution}."
+        )
+    return (
+        f"Block type '{known.slug}' is registered, from '{known.target}', but no plugin that is installed here has "
+        f"it. Import the module that defines it, and use the block in Python."
+    )
 
 
 def _refuse_other_version(address: str, block_type: type[Block], stored: int) -> None:

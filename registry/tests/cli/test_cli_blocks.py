@@ -141,13 +141,19 @@ def test_a_type_that_checks_nothing_says_so(block: Any, saved: None) -> None:
 
 
 def test_delete_refuses_a_block_in_use_unless_forced(block: Any, saved: None) -> None:
-    result = block("delete", "demo-login/prod", code=1)
+    result = block("delete", "demo-login/prod", "--yes", code=1)
     assert "is used by demo-store/raw" in result.stderr
-    assert block("delete", "demo-login/prod", "--force").stdout == "Deleted demo-login/prod.\n"
+    assert block("delete", "demo-login/prod", "--force", "--yes").stdout == "Deleted demo-login/prod.\n"
     shown = json.loads(block("inspect", "demo-store/raw", "-o", "json").stdout)
     assert shown["references"]["login"].endswith("(deleted)")
-    assert block("delete", "demo-store/raw").stdout == "Deleted demo-store/raw.\n"
-    block("delete", "demo-store/raw", code=1)
+    assert block("delete", "demo-store/raw", "--yes").stdout == "Deleted demo-store/raw.\n"
+    block("delete", "demo-store/raw", "--yes", code=1)
+
+
+def test_delete_refuses_where_there_is_nobody_to_ask(block: Any, saved: None) -> None:
+    for words in (("demo-store/raw",), ("demo-store/raw", "--force")):
+        assert "Give --yes." in block("delete", *words, stdin="y\n", code=2).stderr
+    block("inspect", "demo-store/raw")
 
 
 @pytest.mark.parametrize("command", ["inspect", "check", "delete"])
@@ -155,6 +161,13 @@ def test_a_block_that_is_not_there_is_an_error(block: Any, saved: None, command:
     assert "did you mean 'demo-login/prod'" in block(command, "demo-login/prot", code=1).stderr
     assert "write it as slug/name" in block(command, "prod", code=1).stderr
     assert "is no name" in block(command, "demo-login/../x", code=1).stderr
+
+
+@pytest.mark.parametrize("command", ["inspect", "check", "delete"])
+def test_a_block_of_an_unknown_type_is_an_error_that_names_the_type_that_was_meant(
+    block: Any, command: str
+) -> None:
+    assert "(did you mean 'demo-login'?)" in block(command, "demo-lgin/prod", code=1).stderr
 
 
 @pytest.mark.parametrize(

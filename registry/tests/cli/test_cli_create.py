@@ -205,7 +205,7 @@ def test_a_file_that_is_no_json_object_is_refused(block: Any, tmp_path: Path) ->
         (("--set-json", "tags={"), "tags: takes list"),
         (("--set-json", "tags=" + "[" * 100_000), "tags: "),
         (("--set", "bucket.deeper=x"), "bucket.deeper: there is no such field"),
-        (("--set", "retries=1", "--set-json", "primary=null"), "bucket: is required: give it with --set bucket=VALUE"),
+        (("--set", "retries=1", "--set-json", "primary=null"), "bucket: is required (give it with --set bucket=VALUE)."),
     ],
 )  # fmt: skip
 def test_a_field_that_does_not_fit_is_named(block: Any, words: tuple[str, ...], said: str) -> None:
@@ -242,7 +242,7 @@ def test_standard_input_that_does_not_fit_is_refused_without_its_content(
 
 def test_a_missing_secret_says_how_to_give_it(block: Any) -> None:
     result = block("create", "demo-login", "x", "--set", "user=me", code=1)
-    assert "password: is required: give it with --secret password" in result.stderr
+    assert "password: is required (give it with --secret password)." in result.stderr
 
 
 @pytest.mark.parametrize("header", ["leaky", "refused"])
@@ -273,6 +273,30 @@ def test_a_name_or_a_type_that_is_none_is_an_error(block: Any) -> None:
     assert "No block 'demo-login/none'" in block(
         "create", "demo-store", "x", "--set", "bucket=b", "--set", "login=demo-login/none", code=1
     ).stderr  # fmt: skip
+
+
+def test_an_unknown_type_is_said_before_the_name_is_asked_for(block: Any) -> None:
+    assert "did you mean 'demo-store'" in block("create", "demo-stor", code=1).stderr
+
+
+def test_a_type_that_is_registered_and_not_installed_here_says_what_to_install(
+    process: Any, demo: Path, tmp_path: Path
+) -> None:
+    process("register", "-m", "demo_blocks", path=demo)
+    for words in (("create", "demo-store", "x"), ("check", "demo-store/x")):
+        said = process(*words, code=1).stderr
+        assert (
+            "'demo-store' is registered, from demo-plugin 1.0, but no plugin that is installed here has it"
+            in said
+        )
+        assert "pip install demo-plugin" in said
+    tmp_path.joinpath("own.py").write_text(
+        "from blocks_core import Block\nclass Own(Block, slug='own'): ...\n"
+    )
+    process("register", "-f", "own.py")
+    said = process("create", "own", "x", code=1).stderr
+    assert "'own' is registered, from 'own:Own'" in said
+    assert "Import the module that defines it" in said
 
 
 def test_arguments_that_are_no_unicode_are_refused(home: Path, demo: Path) -> None:

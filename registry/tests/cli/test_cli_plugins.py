@@ -174,7 +174,11 @@ import click
 
 @click.group()
 def hello():
-    \"\"\"Say hello.\"\"\"
+    \"\"\"Say hello to
+    a world. And to no other.
+
+    At length.
+    \"\"\"
 
 
 @hello.command()
@@ -200,6 +204,14 @@ def commands(plant: Any) -> Path:
         "[blocks.commands]\nbad = bad_commands:bad\n",
         {"bad_commands.py": "raise OSError('x')\n"},
     )
+    plant(
+        "deep-commands",
+        "[blocks.commands]\ndeep = deep_commands.inner:deep\n",
+        {
+            "deep_commands/__init__.py": "from pathlib import Path\nPath(__file__).with_name('imported').touch()\n",
+            "deep_commands/inner.py": "async def deep():\n    'Go \x1b deep'\n",
+        },
+    )
     return plant(
         "good-commands",
         "[blocks.commands]\nhello = good_commands:hello\nodd = good_commands:not_a_command\nls = good_commands:hello\n",
@@ -217,7 +229,11 @@ def test_the_help_names_the_commands_of_others_and_what_is_wrong_with_them(
     process: Any, commands: Path
 ) -> None:
     shown = " ".join(process("--help", path=commands).stdout.split())
-    assert "hello From good-commands 1.0." in shown
+    assert "hello Say hello to a world. " in shown
+    assert "And to no other" not in shown
+    assert "deep Go \\x1b deep" in shown
+    assert "odd From good-commands 1.0." in shown
+    assert not list(commands.rglob("imported"))
     assert "bad Broken, from bad-commands 1.0: line 1 of 'bad_commands' raises OSError('x')." in shown
     assert "'ls' of good-commands 1.0 is ignored" in shown
 

@@ -61,6 +61,21 @@ def test_wrong_usage_is_exit_code_2(process: Any) -> None:
         assert "Error: " in process(*words, code=2).stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("typ",), "No such command 'typ'. Did you mean 'type'?"),
+        (("type", "lss"), "No such command 'lss'. Did you mean 'ls'?"),
+        (("plugin", "manifst"), "No such command 'manifst'. Did you mean 'manifest'?"),
+        (("foo",), "No such command 'foo'."),
+    ],
+)
+def test_a_word_that_is_no_command_is_wrong_usage_with_what_was_meant(
+    block: Any, words: tuple[str, ...], said: str
+) -> None:
+    assert block(*words, code=2).stderr.endswith(f"Error: {said}\n")
+
+
 def test_the_traceback_is_shown_where_it_is_asked_for(process: Any) -> None:
     assert "Traceback" not in process("inspect", "a/b", code=1).stderr
     assert "Traceback" in process("--debug", "inspect", "a/b", code=1).stderr

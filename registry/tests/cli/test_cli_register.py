@@ -79,6 +79,12 @@ def test_a_file_registers_what_it_defines(process: Any, tmp_path: Path) -> None:
     assert outcomes(done.stdout) == {"healthy": "new"}
 
 
+def test_what_comes_next_for_a_type_that_no_plugin_offers_is_python(process: Any, tmp_path: Path) -> None:
+    tmp_path.joinpath("mine.py").write_text(HEALTHY)
+    for words in (("-f", "mine.py"), ("-m", "mine")):
+        assert process("register", *words).stderr == "Next, in Python: Healthy(...).save('NAME')\n"
+
+
 def test_a_file_named_like_an_installed_module_does_not_replace_it(process: Any, tmp_path: Path) -> None:
     file = tmp_path / "json.py"
     file.write_text(HEALTHY)
@@ -186,4 +192,20 @@ def test_hostile_descriptions_do_not_steer_the_terminal(block: Any) -> None:
 
 def test_a_type_that_is_not_registered_is_an_error(block: Any) -> None:
     block("register", "-m", "demo_blocks")
+    assert "did you mean 'demo-store'" in block("type", "inspect", "demo-stor", code=1).stderr
+
+
+def test_a_type_that_is_installed_and_not_registered_says_how_to_register_it(block: Any) -> None:
+    for words in (("type", "inspect", "demo-store"), ("ls", "--type", "demo-store")):
+        said = block(*words, code=1).stderr
+        assert "'demo-store' of demo-plugin 1.0 is installed but not registered" in said
+        assert '"block register -m demo_blocks"' in said
+
+
+def test_what_was_meant_is_a_type_that_is_registered_or_installed(
+    process: Any, block: Any, tmp_path: Path
+) -> None:
+    tmp_path.joinpath("mine.py").write_text(HEALTHY)
+    process("register", "-f", "mine.py")
+    assert "did you mean 'healthy'" in block("type", "inspect", "helthy", code=1).stderr
     assert "did you mean 'demo-store'" in block("type", "inspect", "demo-stor", code=1).stderr

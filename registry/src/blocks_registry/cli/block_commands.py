@@ -11,6 +11,7 @@ from blocks_core.document import Document, Json, dotted
 from blocks_core.errors import BlockInUse, BlocksError, did_you_mean
 from blocks_core.names import join_address, split_address, suggest
 from blocks_core.registry import Registry, Summary
+from blocks_registry.cli.unknown_types import naming_unknown_types, registered_type
 from blocks_registry.output import (
     HIDDEN,
     emit_json,
@@ -34,7 +35,7 @@ def list_blocks(slug: str | None, capability: str | None, output: str) -> None:
     with closing(open_registry()) as registry:
         found = registry.find(slug)
         if slug is not None and not found:
-            registry.type(slug)  # a slug that nobody registered is an error, with what was meant
+            registered_type(registry, slug)  # a slug that nobody registered is an error, with what was meant
         rows = [_row(summary) for summary in found if not capability or capability in summary.capabilities]
         empty = _why_empty(registry, slug, capability) if not rows else ""
     columns = (
@@ -58,7 +59,7 @@ def inspect(address: str, version: int | None, output: str) -> None:
     from blocks_registry.opening import open_registry
 
     slug, name = split_address(address)
-    with closing(open_registry()) as registry:
+    with closing(open_registry()) as registry, naming_unknown_types(registry, slug):
         document = registry.read(slug, name, version=version)
         addresses = registry.addresses(found for _, found in document.content.references())
         users = registry.users(slug, name)
@@ -86,6 +87,7 @@ def check(ctx: click.Context, address: str, output: str) -> None:
 
     slug, name = split_address(address)
     with closing(open_library()) as library:
+        library.type(slug)
         block = library.load(Block, join_address(slug, name))
         results = _results_of(block)
     if output == "table":
@@ -102,22 +104,27 @@ def check(ctx: click.Context, address: str, output: str) -> None:
 @click.command(epilog=examples("block delete s3/raw-data", "block delete s3/raw-data --yes"))
 @click.argument("address", metavar="SLUG/NAME")
 @click.option("--force", is_flag=True, help="Also where other blocks hold it: these will then fail to load.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 @click.pass_context
 def delete(ctx: click.Context, address: str, force: bool, yes: bool) -> None:
     """Delete a saved block with all its versions.
 
-    On a terminal it asks first. A block that others hold is not deleted, unless forced.
+    It asks first; where there is no terminal to ask on, it needs --yes. A block that others hold is not
+    deleted, unless forced.
     """
     from blocks_registry.cli.secret_input import is_terminal
     from blocks_registry.opening import open_registry
 
     slug, name = split_address(address)
-    with closing(open_registry()) as registry:
+    with closing(open_registry()) as registry, naming_unknown_types(registry, slug):
         users = registry.users(slug, name)
         if users and not force:
             raise BlockInUse(address, users)
-        if is_terminal() and not yes:
+        if not yes and not is_terminal():
+            raise click.UsageError(
+                f"There is no terminal to ask on whether to delete {address} with all its versions. Give --yes."
+            )
+        if not yes:
             held = f" It is held by {', '.join(users)}." if users else ""
             if not click.confirm(f"Delete {address} with all its versions?{held}", err=True):
                 emit_note("Nothing was deleted.")

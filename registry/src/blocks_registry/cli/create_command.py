@@ -83,14 +83,14 @@ def create(  # noqa: PLR0913 one parameter for each option
     arguments, which others can see; required ones that were not given are asked for on a terminal.
     "block type inspect SLUG" lists the fields.
     """
-    name = _one_name(name, named)
     if secrets and secrets_stdin:
         raise click.UsageError("Give the secrets with --secret or with --secrets-stdin, not with both.")
     from blocks_core.schema import schema_of  # late, like the next: the help needs neither
     from blocks_registry.opening import open_library
 
     with closing(open_library()) as library:
-        block_type = library.catalog.find(slug)
+        block_type = library.type(slug)  # first: whoever errs here must not be asked for more
+        name = _one_name(name, named)
         address = join_address(slug, check_name(name))
         fields = Fields(
             schema_of(block_type), what=f"Block '{address}'", load=lambda other: library.load(Block, other)
@@ -180,8 +180,8 @@ def _with_option(fields: Fields, found: FieldProblem) -> str:
     if found.problem != "is required":
         return found.problem
     if is_secret(fields.schema.at(found.path.split("."))):
-        return f"is required: give it with --secret {found.path}"
-    return f"is required: give it with --set {found.path}=VALUE"
+        return f"is required (give it with --secret {found.path})"
+    return f"is required (give it with --set {found.path}=VALUE)"
 
 
 def _report(library: Library, block: Block, address: str, output: str) -> None:

@@ -13,6 +13,8 @@ from click.shell_completion import CompletionItem
 from blocks_core.diagnosis import diagnose
 from blocks_core.discovery import Offer, read_offers
 from blocks_core.errors import PluginBroken
+from blocks_core.names import suggest
+from blocks_registry.cli.static_help import summary_of
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,25 @@ class Word:
     help: str
 
 
-class LazyGroup(click.Group):
+class SuggestingGroup(click.Group):
+    """Says which word was meant where one is no command."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that was called.
+
+        Raises:  UsageError: there is none of that name.
+        """
+        word = args[0]
+        if not (ctx.resilient_parsing or word.startswith("-") or self.get_command(ctx, word)):
+            meant = " or ".join(f"'{known}'" for known in suggest(word, self.list_commands(ctx)))
+            hint = f" Did you mean {meant}?" if meant else ""
+            raise click.UsageError(f"No such command {word!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(SuggestingGroup):
     """Words of this distribution, then those that others offer by the entry points `blocks.commands`."""
 
     def __init__(self, *args: Any, words: Mapping[str, Word], **options: Any) -> None:
@@ -71,7 +91,7 @@ class LazyGroup(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return the words and options that begin so, without importing a command."""
-        helps = {offer.name: f"From {offer.origin}." for offer in self._offers()}
+        helps = {offer.name: _what_it_does(offer) for offer in self._offers()}
         helps |= {name: word.help for name, word in self._words.items()}
         words = [
             CompletionItem(name, help=helps[name])
@@ -101,4 +121,8 @@ def _load(offers: list[Offer]) -> click.Command:
 
 def _help_of(offer: Offer) -> str:
     problem = diagnose(offer)
-    return f"Broken, from {offer.origin}: {problem}." if problem else f"From {offer.origin}."
+    return f"Broken, from {offer.origin}: {problem}." if problem else _what_it_does(offer)
+
+
+def _what_it_does(offer: Offer) -> str:
+    return summary_of(offer) or f"From {offer.origin}."

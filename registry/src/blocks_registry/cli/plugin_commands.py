@@ -12,6 +12,7 @@ from blocks_core.catalog import Catalog, CatalogEntry, load_type
 from blocks_core.discovery import read_offers
 from blocks_core.manifest import manifest_file, manifest_text
 from blocks_core.schema import BlockType, describe
+from blocks_registry.cli.lazy_group import SuggestingGroup
 from blocks_registry.errors import ModuleInvalid
 from blocks_registry.output import emit_note, emit_rows, emit_text, examples, output_option
 
@@ -26,6 +27,7 @@ _COLUMNS = (
 
 @click.group(
     "plugin",
+    cls=SuggestingGroup,
     epilog=examples("block plugin ls", "block plugin ls --check", "block plugin manifest blocks_aws"),
 )
 def plugin_group() -> None:

@@ -9,7 +9,9 @@ from typing import Any
 
 import click
 
+from blocks_core.discovery import read_offers
 from blocks_registry.cli.schema_paths import SchemaReader
+from blocks_registry.cli.unknown_types import class_name
 from blocks_registry.output import emit_note, emit_rows, examples, output_option
 from blocks_registry.registering import Outcome, register_all, register_file, register_module
 
@@ -78,6 +80,10 @@ def _row(outcome: Outcome) -> dict[str, Any]:
 
 def _say_what_is_next(outcomes: list[Outcome]) -> None:
     known = next((outcome.block_type for outcome in outcomes if outcome.block_type), None)
-    if known is not None:
+    if known is None:
+        return
+    if any(offer.name == known.slug for offer in read_offers("blocks.types")):
         options = SchemaReader(known.schema).example_options()
         emit_note(f"Next: {' '.join(['block create', known.slug, 'NAME', *options])}")
+    else:  # of a file or a module of one's own: no other process finds its class by the slug
+        emit_note(f"Next, in Python: {class_name(known)}(...).save('NAME')")

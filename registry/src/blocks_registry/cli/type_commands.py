@@ -10,7 +10,9 @@ from typing import Any
 import click
 
 from blocks_core.schema import BlockType
+from blocks_registry.cli.lazy_group import SuggestingGroup
 from blocks_registry.cli.schema_paths import SchemaReader, describe_options, is_secret
+from blocks_registry.cli.unknown_types import registered_type
 from blocks_registry.output import emit_json, emit_record, emit_rows, emit_text, examples, output_option
 
 _COLUMNS = (
@@ -29,7 +31,7 @@ _FIELD_COLUMNS = (
 )
 
 
-@click.group("type", epilog=examples("block type ls", "block type inspect s3"))
+@click.group("type", cls=SuggestingGroup, epilog=examples("block type ls", "block type inspect s3"))
 def type_group() -> None:
     """See the block types that the registry knows: what they are for and which fields they have."""
 
@@ -58,7 +60,7 @@ def inspect_type(slug: str, output: str) -> None:
     from blocks_registry.opening import open_registry
 
     with closing(open_registry()) as registry:
-        block_type = registry.type(slug)
+        block_type = registered_type(registry, slug)
     fields = list(_fields(block_type))
     if output == "json":
         emit_json(block_type.to_json() | {"fields": fields})
