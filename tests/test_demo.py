@@ -27,7 +27,8 @@ def test_the_demo_tells_its_story_and_leaves_nothing_behind(tmp_path: Path) -> N
     for part in (
         "slack-webhook",
         "ok  delete",
-        "train_model 6/6, evaluate_model 6/6",
+        "train_model 6/6",
+        "evaluate_model 6/6",
         "evaluate_model[2]  R2 = 0.965515  s3://demo-results/",
         "Flow run FAILED",
         "Flow 'train': Failed",

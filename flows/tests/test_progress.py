@@ -43,6 +43,18 @@ def test_runs_are_counted_where_they_are() -> None:
     assert len(shown) == 4
 
 
+def test_tasks_are_shown_in_the_order_in_which_they_were_placed() -> None:
+    from blocks_flows.machine import Machine
+
+    shown: list[dict[str, Counts]] = []
+    display = Display(shown.append, every_seconds=0.0)
+    machine = Machine()
+    first, second = machine.add("a", 0), machine.add("b", 0)
+    display.changed(second, State(StateType.RUNNING, "Running", 1.0), "b")
+    display.changed(first, State(StateType.RUNNING, "Running", 2.0), "a")
+    assert list(shown[-1]) == ["a", "b"]
+
+
 def test_a_display_of_one_s_own_gets_the_counts() -> None:
     shown: list[Counts] = []
 

@@ -34,6 +34,8 @@ class Counts:
     failed: int = 0
     expected: int = 0
     """Known to come, all told: of a mapped task its children, from its expansion on."""
+    place: int = 0
+    """Among the tasks, in the order in which they were placed."""
 
 
 class Display:
@@ -51,7 +53,10 @@ class Display:
     def changed(self, node: Node, state: State, task_name: str) -> None:
         """Count a change; called by the driver, on any thread."""
         with self._lock:
-            counts = self.counts.setdefault(task_name, Counts())
+            counts = self.counts.get(task_name)
+            if counts is None:
+                place = node.number if node.parent is None else node.parent.number
+                counts = self.counts[task_name] = Counts(place=place)
             if node.children is not None:  # its children are counted, one by one
                 counts.expected = max(counts.expected, len(node.children))
             else:
@@ -71,7 +76,7 @@ class Display:
         if self._is_broken:
             return
         try:
-            self._show(self.counts)
+            self._show(dict(sorted(self.counts.items(), key=lambda item: item[1].place)))
         except Exception as error:  # noqa: BLE001 - what shows them is the user's code
             self._is_broken = True
             _LOGGER.warning("The progress cannot be shown, and the flow goes on: %s", describe(error))
