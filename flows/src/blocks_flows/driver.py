@@ -8,83 +8,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from threading import Event, Lock
 from time import time
-from typing import Any, Protocol
+from typing import Any
 
 from blocks_core.masking import SECRETS_IN_USE
 from blocks_flows.alerts import Occasion, send_alerts
-from blocks_flows.arguments import Arguments, MappedArguments, Reference
-from blocks_flows.context import Frame, Host, RunFacts
+from blocks_flows.arguments import MappedArguments
+from blocks_flows.context import Frame, Host
+from blocks_flows.entries import Entry, Surroundings
 from blocks_flows.errors import EngineFailed, ResultStorageMissing, RunStopped
-from blocks_flows.executors import Executor, InlinePool, Pool, is_stack_deep, run_on_new_stack
+from blocks_flows.executors import InlinePool, Pool, is_stack_deep, run_on_new_stack
 from blocks_flows.ids import new_id
-from blocks_flows.journal import STATES, TASK_RUNS, Journal
+from blocks_flows.journal import STATES, TASK_RUNS
 from blocks_flows.machine import Command, Expand, Machine, Node, Record, Run, Wait, describe
 from blocks_flows.parameters import Parameter
 from blocks_flows.performing import Outcome, TaskCall, perform
 from blocks_flows.run_logs import TASK_LOGGER, RunLog, traceback_of
 from blocks_flows.states import FAILED, FINISHED, State, StateType
 from blocks_flows.tasks import Task
-
-
-class Watcher(Protocol):
-    """Sees each change of a task run, such as a display of the progress; called on any thread."""
-
-    def changed(self, node: Node, state: State, task_name: str) -> None:
-        """Take note of a task run's new state."""
-        ...
-
-
-class Entry:
-    """What the driver knows of a node and the machine need not; a mapped task's children share one."""
-
-    __slots__ = ("arguments", "elements", "inline", "references", "slug", "storage", "task")
-
-    def __init__(
-        self, task: Task, slug: str, arguments: Arguments, references: Mapping[Reference, Node]
-    ) -> None:
-        self.task = task
-        self.slug = slug
-        self.arguments = arguments
-        self.references = references
-        self.storage: Any = None
-        """Where its result is kept; None: it is not."""
-        self.elements: MappedArguments | None = None
-        """Of a mapped task, from its expansion on."""
-        self.inline: InlinePool | None = None
-        """Where to run it instead of in the run's pool: in the thread that called it."""
-
-    def look_up(self, reference: Reference) -> Any:
-        """Return the value that a reference stands for."""
-        node = self.references[reference]
-        return node.state.result if node.state.type in FINISHED else _ChildValues(node)
-
-
-class _ChildValues:
-    """The values of a mapped task that is not finished: each is asked for when its run is."""
-
-    def __init__(self, node: Node) -> None:
-        self._children = node.children or []
-
-    def __len__(self) -> int:
-        return len(self._children)
-
-    def __getitem__(self, index: int) -> Any:
-        return self._children[index].state.result
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a run is given."""
-
-    facts: RunFacts
-    journal: Journal
-    executor: Executor
-    storage: Any = None
-    """Where results go, unless a task says otherwise."""
-    watchers: tuple[Watcher, ...] = ()
 
 
 class Driver:

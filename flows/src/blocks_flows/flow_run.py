@@ -15,7 +15,8 @@ from uuid import uuid4
 from blocks_core.masking import SECRETS_IN_USE, secret_texts
 from blocks_flows.alerts import Occasion, send_alerts
 from blocks_flows.context import FRAME, RunFacts
-from blocks_flows.driver import Driver, Surroundings, Watcher
+from blocks_flows.driver import Driver
+from blocks_flows.entries import Surroundings, Watcher
 from blocks_flows.errors import FlowInvalid
 from blocks_flows.executors import Executor
 from blocks_flows.journal import FLOW_RUNS, STATES, current_journal

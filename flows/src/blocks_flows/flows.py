@@ -15,7 +15,8 @@ from typing import Any, Self, TypedDict, Unpack, cast, overload
 
 from blocks_flows.arguments import Reference, resolve
 from blocks_flows.context import FRAME, Frame
-from blocks_flows.driver import Driver, Entry, Watcher
+from blocks_flows.driver import Driver
+from blocks_flows.entries import Entry, Watcher
 from blocks_flows.errors import EngineFailed, FlowInvalid, TasksFailed
 from blocks_flows.executors import Executor, LocalDaskExecutor, LocalExecutor
 from blocks_flows.flow_run import FlowOptions, FlowRun, Wanted

@@ -7,7 +7,8 @@ from threading import Lock
 from typing import Any
 
 from blocks_flows.arguments import Arguments, MappedArguments, Reference, references
-from blocks_flows.driver import Driver, Entry
+from blocks_flows.driver import Driver
+from blocks_flows.entries import Entry
 from blocks_flows.errors import RunStopped
 from blocks_flows.executors import InlinePool
 from blocks_flows.machine import Node

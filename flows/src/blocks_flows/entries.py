@@ -1,0 +1,73 @@
+"""What the driver is given: a run's surroundings, and of each task what the machine need not know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from blocks_flows.arguments import Arguments, MappedArguments, Reference
+from blocks_flows.context import RunFacts
+from blocks_flows.executors import Executor, InlinePool
+from blocks_flows.journal import Journal
+from blocks_flows.machine import Node
+from blocks_flows.states import FINISHED, State
+from blocks_flows.tasks import Task
+
+
+class Watcher(Protocol):
+    """Sees each change of a task run, such as a display of the progress; called on any thread."""
+
+    def changed(self, node: Node, state: State, task_name: str) -> None:
+        """Take note of a task run's new state."""
+        ...
+
+
+class Entry:
+    """What the driver knows of a node and the machine need not; a mapped task's children share one."""
+
+    __slots__ = ("arguments", "elements", "inline", "references", "slug", "storage", "task")
+
+    def __init__(
+        self, task: Task, slug: str, arguments: Arguments, references: Mapping[Reference, Node]
+    ) -> None:
+        self.task = task
+        self.slug = slug
+        self.arguments = arguments
+        self.references = references
+        self.storage: Any = None
+        """Where its result is kept; None: it is not."""
+        self.elements: MappedArguments | None = None
+        """Of a mapped task, from its expansion on."""
+        self.inline: InlinePool | None = None
+        """Where to run it instead of in the run's pool: in the thread that called it."""
+
+    def look_up(self, reference: Reference) -> Any:
+        """Return the value that a reference stands for."""
+        node = self.references[reference]
+        return node.state.result if node.state.type in FINISHED else _ChildValues(node)
+
+
+class _ChildValues:
+    """The values of a mapped task that is not finished: each is asked for when its run is."""
+
+    def __init__(self, node: Node) -> None:
+        self._children = node.children or []
+
+    def __len__(self) -> int:
+        return len(self._children)
+
+    def __getitem__(self, index: int) -> Any:
+        return self._children[index].state.result
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a run is given."""
+
+    facts: RunFacts
+    journal: Journal
+    executor: Executor
+    storage: Any = None
+    """Where results go, unless a task says otherwise."""
+    watchers: tuple[Watcher, ...] = ()
