@@ -149,8 +149,7 @@ def test_an_interrupt_at_any_moment_leaves_nothing_open(records) -> None:
         try:
             assert process.stdout.readline() == "begun\n"
             time.sleep(0.02 + 0.013 * number)
-            process.send_signal(signal.SIGINT)
-            assert process.communicate(timeout=20) == ("", "")
+            assert _interrupted(process) == ("", "")
         finally:
             process.kill()
             process.wait()
@@ -159,3 +158,18 @@ def test_an_interrupt_at_any_moment_leaves_nothing_open(records) -> None:
     for table in ("flow_runs", "task_runs"):
         rows = records._select(f"SELECT state_type, COUNT(*) AS n FROM {table} GROUP BY 1", [])
         assert {row["state_type"] for row in rows} <= {"Success", "Cancelled"}
+
+
+def _interrupted(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Press Ctrl-C until a program ends, as people do, and return what it printed.
+
+    Python drops an interrupt that comes while it runs the callback of a weak reference, and says so.
+    """
+    for _ in range(5):
+        process.send_signal(signal.SIGINT)
+        try:
+            out, err = process.communicate(timeout=4)
+        except subprocess.TimeoutExpired:
+            continue
+        return out, "" if err.startswith("Exception ignored in: <function WeakSet") else err
+    pytest.fail("The program does not end.")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from time import monotonic
 from typing import Any, Final
@@ -34,7 +34,7 @@ class Counts:
     failed: int = 0
     expected: int = 0
     """Known to come, all told: of a mapped task its children, from its expansion on."""
-    place: int = 0
+    place: int = field(default=0, compare=False)
     """Among the tasks, in the order in which they were placed."""
 
 
