@@ -188,7 +188,7 @@ class Fields:
             return json.loads(text)
         return self._refuse(  # not from the cause, which holds the text
             path,
-            f"takes {describe_options(options)}, in JSON, and what was given is none (a text needs quotes)",
+            f"takes JSON ({describe_options(options)}), and what was given is none (a text needs quotes)",
         )
 
     def _put(self, steps: tuple[str, ...], value: Any) -> None:
