@@ -40,25 +40,13 @@ class Catalog:
 
         Raises:  BlockTypeNotFound; PluginBroken.
         """
-        offers = [offer for offer in read_offers("blocks.types") if offer.name == slug]
-        if offers:
-            _refuse_claims(offers)
-            return load_type(offers[0])
+        offer = _only_offer(slug)
+        if offer is not None:
+            return load_type(offer)
         for block_type in _defined_types(Block):
             if block_type.type_info.slug == slug:
                 return block_type
         raise BlockTypeNotFound(self._not_found(slug))
-
-    def describe(self, slug: str) -> BlockType:
-        """Return what is known of a type: from its manifest, else from its class.
-
-        Raises:  BlockTypeNotFound; PluginBroken.
-        """
-        offers = [offer for offer in read_offers("blocks.types") if offer.name == slug]
-        if not offers:
-            return describe(self.find(slug))
-        _refuse_claims(offers)
-        return self.describe_offer(offers[0])
 
     def describe_offer(self, offer: Offer) -> BlockType:
         """Return what is known of an offered type: from its manifest, else from its class.
@@ -120,13 +108,23 @@ def load_type(offer: Offer) -> type[Block]:
     return found
 
 
-def _refuse_claims(offers: list[Offer]) -> None:
+def _only_offer(slug: str) -> Offer | None:
+    """Return the one offer of a slug, or None where there is none.
+
+    Raises:  PluginBroken: several distributions claim it.
+    """
+    offers = _offers_of(slug)
     if len(offers) > 1:
-        raise _claimed_twice(offers[0].name)
+        raise _claimed_twice(slug)
+    return offers[0] if offers else None
+
+
+def _offers_of(slug: str) -> list[Offer]:
+    return [offer for offer in read_offers("blocks.types") if offer.name == slug]
 
 
 def _claimed_twice(slug: str) -> PluginBroken:
-    claims = " and ".join(offer.origin for offer in read_offers("blocks.types") if offer.name == slug)
+    claims = " and ".join(offer.origin for offer in _offers_of(slug))
     return PluginBroken(f"The slug '{slug}' is claimed by {claims}. Uninstall all but one of them.")
 
 

@@ -9,9 +9,6 @@ from typing import Any, TypeGuard
 
 from pydantic import Secret, SecretBytes, SecretStr
 
-type_of_secret = SecretStr | SecretBytes | Secret[Any]
-"""Any pydantic secret: its value appears in no repr, and goes into the sealed part of a document."""
-
 
 def is_secret(value: object) -> TypeGuard[SecretStr | SecretBytes | Secret[Any]]:
     """Tell whether a value is a secret, whatever its field's type says."""

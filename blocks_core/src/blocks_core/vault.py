@@ -116,9 +116,8 @@ class Vault:
 
 
 def _encrypt(key: bytes, plain: bytes, bound: bytes) -> bytes:
-    from cryptography.hazmat.primitives.ciphers.aead import (
-        AESGCM,
-    )  # late: blocks without secrets never need it
+    # Late, as below: blocks without secrets never need it.
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     nonce = os.urandom(_NONCE_BYTES)
     return _FORMAT + nonce + AESGCM(key).encrypt(nonce, plain, _FORMAT + bound)
