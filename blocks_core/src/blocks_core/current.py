@@ -1,4 +1,6 @@
-"""The library that `Block.load` and its kin talk to: one given for a while, else the default one.
+"""What holds for the code that runs now: the library that `Block.load` talks to, and who is acting.
+
+A library is one given for a while, else the default one.
 
 The default is built at first use by the function that the entry point `default` of the group
 `blocks.libraries` names, so that the core needs no registry of its own and imports none.
@@ -6,9 +8,13 @@ The default is built at first use by the function that the entry point `default`
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,7 +24,28 @@ from blocks_core.errors import LibraryMissing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_given: ContextVar[Any] = ContextVar("blocks_core.library")
+
+@dataclass(frozen=True)
+class Actor:
+    """Who resolves and changes blocks: what usages and the audit name."""
+
+    kind: str
+    """`process`, `command`, `flow run`, `task run`, `token`."""
+    name: str
+    """What people know it by: a program, a flow, a token's name."""
+    id: str = ""
+    """Of the run; empty for a process."""
+    user: str = ""
+    """`user@host` of the process."""
+
+
+@dataclass(frozen=True)
+class _Current:
+    library: Any = None
+    actor: Actor | None = None
+
+
+_current: ContextVar[_Current] = ContextVar("blocks_core.current", default=_Current())  # noqa: B039 it is frozen
 _lock = Lock()
 _default: Any = None
 
@@ -28,18 +55,47 @@ def current_library() -> Any:
 
     Raises:  LibraryMissing: none was given and no registry is installed.
     """
-    given = _given.get(None)
+    given = _current.get().library
     return _default_library() if given is None else given
 
 
 @contextmanager
 def use_library(library: Any) -> Generator[Any]:
     """Make a library the current one inside a `with` statement."""
-    token = _given.set(library)
+    token = _current.set(replace(_current.get(), library=library))
     try:
         yield library
     finally:
-        _given.reset(token)
+        _current.reset(token)
+
+
+def current_actor() -> Actor:
+    """Return who acts in this context: the one given by `acting_as`, else this process."""
+    return _current.get().actor or process_actor()
+
+
+@contextmanager
+def acting_as(actor: Actor) -> Generator[Actor]:
+    """Let an actor answer for what happens inside a `with` statement."""
+    token = _current.set(replace(_current.get(), actor=actor))
+    try:
+        yield actor
+    finally:
+        _current.reset(token)
+
+
+@lru_cache(maxsize=1)
+def process_actor() -> Actor:
+    """Return the actor that stands for this process: its program, never its arguments, which may hold a secret."""
+    import getpass  # late: start-up time, and only where something is resolved or changed
+    import platform
+
+    try:
+        user = getpass.getuser()
+    except (ImportError, KeyError, OSError):  # a user that the system does not know, as in some containers
+        user = f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
+    program = os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0] not in ("", "-c", "-m") else "python"
+    return Actor("process", program[:100], user=f"{user}@{platform.node()}"[:200])
 
 
 def forget_default_library() -> None:

@@ -5,21 +5,28 @@
     ├── BlockTypeInvalid         a class cannot serve as a block type
     ├── BlockInvalid             a block's fields do not fit its schema
     ├── ValueNotStorable         a value would not come back from storage as it went in
+    ├── LimitExceeded            a document is larger or deeper than a registry takes
     ├── DocumentDamaged          what is stored of a block is not what was saved
     ├── LibraryMissing           no registry is installed
     ├── NotFound
     │   ├── BlockTypeNotFound    no such type is installed or registered
     │   ├── BlockNotFound        no such document
-    │   └── ReferenceBroken      a block holds another one that is not saved any more
+    │   ├── ReferenceBroken      a block holds another one that is not saved any more
+    │   └── SecretUnresolved     what a secret reference names is not there
     ├── Conflict
     │   ├── BlockExists          the name is taken
     │   ├── BlockInUse           other blocks hold the block that is to be deleted
+    │   ├── VersionConflict      another process saved the block meanwhile
     │   ├── SchemaConflict       a type's structure changed and its version did not
-    │   └── SchemaTooNew         the document was stored by a newer version of its type
+    │   ├── SchemaTooNew         the document was stored by a newer version of its type
+    │   ├── UpgradeMissing       no upgrade leads from the stored version to the installed one
+    │   └── UpgradeFailed        an upgrade of a type did not do its work
     ├── PluginBroken             an installed plugin cannot be imported
     ├── KeyringError
     │   ├── KeysMissing          there are no keys where they should be
     │   ├── KeysInvalid          the keys cannot be read
+    │   ├── KeysReadOnly         the keys are kept where this program cannot change them
+    │   ├── KeyInUse             the key is still needed, so it cannot be retired
     │   ├── KeyUnknown           the keyring lacks the key that sealed a document
     │   └── SealBroken           a sealed document was altered, or its key is a wrong one
     ├── StorageFailed
@@ -74,6 +81,10 @@ class ValueNotStorable(BlocksError, TypeError):
     """A value would not come back from storage as it went in, so nothing was saved."""
 
 
+class LimitExceeded(BlocksError, ValueError):
+    """A document is larger or deeper than a registry takes; nothing was saved."""
+
+
 class DocumentDamaged(BlocksError):
     """What is stored of a block is not what was saved, so it cannot be read."""
 
@@ -120,6 +131,10 @@ class ReferenceBroken(NotFound):
         )
 
 
+class SecretUnresolved(NotFound):
+    """What a secret reference names is not there, or cannot be read."""
+
+
 class Conflict(BlocksError):
     """What was asked contradicts what is stored."""
 
@@ -147,12 +162,33 @@ class BlockInUse(Conflict):
         )
 
 
+class VersionConflict(Conflict):
+    """Another process saved the block meanwhile, so nothing was changed."""
+
+    def __init__(self, address: str, expected: int, found: int) -> None:
+        self.address, self.expected, self.found = address, expected, found
+        expectation = f"version {expected}" if expected else "a new block"
+        state = f"it is at version {found}" if found else "it is not there any more"
+        super().__init__(
+            f"Block '{address}' was changed meanwhile: {expectation} was expected, and {state}. Nothing was "
+            f"saved; look at what changed, and try again."
+        )
+
+
 class SchemaConflict(Conflict):
     """A type's structure changed and its version did not."""
 
 
 class SchemaTooNew(Conflict):
     """The document was stored by a newer version of its type."""
+
+
+class UpgradeMissing(Conflict):
+    """No chain of upgrades leads from the version that stored a document to the installed one."""
+
+
+class UpgradeFailed(Conflict):
+    """An upgrade of a type raised an error, or gave something that is no object of fields."""
 
 
 class PluginBroken(BlocksError, ImportError):
@@ -169,6 +205,14 @@ class KeysMissing(KeyringError):
 
 class KeysInvalid(KeyringError):
     """The keys cannot be read."""
+
+
+class KeysReadOnly(KeyringError):
+    """The keys are kept where this program cannot change them; the message says who can, and how."""
+
+
+class KeyInUse(KeyringError, Conflict):
+    """The key is primary, or something is still sealed with it, so it cannot be retired."""
 
 
 class KeyUnknown(KeyringError):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from blocks_core.errors import NameInvalid
 
 _SLUG = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+_LABEL_KEY = re.compile(r"[a-z0-9](?:[a-z0-9._/-]{0,61}[a-z0-9])?")
+_LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
+
+_MAX_LABELS = 64
 
 
 def check_slug(slug: str) -> str:
@@ -37,6 +41,24 @@ def check_name(name: str) -> str:
             f"'-', '_' or '.', starting with a letter or a digit."
         )
     return name
+
+
+def check_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels of a document in the order of their keys, or raise `NameInvalid`.
+
+    >>> check_labels({"team": "data", "app.example.org/tier": "1"})
+    {'app.example.org/tier': '1', 'team': 'data'}
+    """
+    for key, value in labels.items():
+        if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value):
+            raise NameInvalid(
+                f"{f'{key}={value}'[:120]!r} is no label: use a key of 1 to 63 lower-case letters, digits, '.', '_', "
+                f"'-' or '/', and a value of up to 63 letters, digits, '.', '_' or '-', each with a letter or a "
+                f"digit at both ends."
+            )
+    if len(labels) > _MAX_LABELS:
+        raise NameInvalid(f"{len(labels)} labels are too many for a block. Give {_MAX_LABELS} at most.")
+    return dict(sorted(labels.items()))
 
 
 def join_address(slug: str, name: str) -> str:
