@@ -103,6 +103,8 @@ class Block(BaseModel, ABC):
             found["x-block-type"] = cls.type_info.slug
         elif cls._capability:
             found["x-capability"] = cls._capability
+        else:
+            found["x-any-block"] = True
         return found
 
     def __eq__(self, other: object) -> bool:

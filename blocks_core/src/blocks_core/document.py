@@ -101,6 +101,12 @@ class Draft:
     structure_hash: str
     """Of the type's schema, as the process that saves knows it."""
     content: Encoded
+    labels: Mapping[str, str] | None = None
+    """Words to find it by; None leaves those that the document has."""
+    document_id: UUID | None = None
+    """For a document that is new, so that others can refer to it before it is kept; None chooses one."""
+    action: str = "saved"
+    """What made this version, for its history."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,11 @@ class Document:
     """The version of the block type that its content was written by."""
     content: Encoded
     saved_at: datetime
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    saved_by: str = ""
+    """`user@host`, or the name of a token."""
+    action: str = "saved"
+    """What made this version: `saved`, `restored from 3`, …"""
 
     @property
     def address(self) -> str:

@@ -50,20 +50,27 @@ class Library:
 
     def save(self, block: Block, name: str, *, overwrite: bool = False) -> UUID:
         """Save a block; `Block.save` says how and what it raises."""
+        draft = self.draft(block, name)
+        try:
+            document = self.registry.save(draft, overwrite=overwrite)
+        except BlockTypeNotFound:
+            self.register_types_of(draft, type(block))
+            document = self.registry.save(draft, overwrite=overwrite)
+        block._set_saved(_saved(document, block))  # pyright: ignore[reportPrivateUsage] the library's own door
+        note_secrets(draft.content)
+        return document.id
+
+    def draft(self, block: Block, name: str) -> Draft:
+        """Return a block as it would be saved under a name.
+
+        Raises:  NameInvalid, ValueNotStorable, BlockInvalid.
+        """
         from blocks_core.schema import describe  # late, with the next: loading needs no schema
 
         slug = slug_of(type(block))
         content = encode_block(block, address=join_address(slug, check_name(name)))
         described = describe(type(block))
-        draft = Draft(slug, name, described.version, described.structure_hash, content)
-        try:
-            document = self.registry.save(draft, overwrite=overwrite)
-        except BlockTypeNotFound:
-            self.register(type(block))
-            document = self.registry.save(draft, overwrite=overwrite)
-        block._set_saved(_saved(document, block))  # pyright: ignore[reportPrivateUsage] the library's own door
-        note_secrets(content)
-        return document.id
+        return Draft(slug, name, described.version, described.structure_hash, content)
 
     def delete(self, block_type: type[Block], name: str, *, force: bool = False) -> None:
         """Delete a saved block; `Block.delete` says how it is named and what it raises."""
@@ -78,6 +85,20 @@ class Library:
         from blocks_core.schema import describe
 
         return self.registry.register(self.catalog.offered(block_type) or describe(block_type))
+
+    def register_types_of(self, draft: Draft, block_type: type[Block]) -> None:
+        """Register a draft's type and those of the blocks stored inside it.
+
+        Raises:  SchemaConflict, BlockTypeNotFound, PluginBroken.
+        """
+        inner = (
+            mark.removeprefix("inline:")
+            for mark in draft.content.marks.values()
+            if mark.startswith("inline:")
+        )
+        slugs = {mark.rpartition("@")[0] for mark in inner} - {draft.slug}
+        for needed in (block_type, *(self.type(slug) for slug in sorted(slugs))):
+            self.register(needed)
 
     def type(self, slug: str) -> type[Block]:
         """Return an installed type's class.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 from uuid import UUID
 
-from blocks_core.document import Document, DocumentTree, Draft
+from blocks_core.document import Document, DocumentTree, Draft, Json
 from blocks_core.errors import SchemaConflict
+from blocks_core.records import AuditEntry, AuditReport, FieldChange, Summary, Usage, VersionSummary
 from blocks_core.structure import differences, structure
 
 if TYPE_CHECKING:
@@ -27,20 +27,39 @@ class Registration:
 
 
 @dataclass(frozen=True)
-class Summary:
-    """A line about a document, nothing of its content."""
+class Put:
+    """Keep a document, as a new one or as the next version of the one that has its name."""
 
-    id: UUID
+    draft: Draft
+    expected_version: int | None = None
+    """Of the document before; 0 asks for a new one, None takes any."""
+
+
+@dataclass(frozen=True)
+class Remove:
+    """Remove a document with all its versions."""
+
     slug: str
     name: str
-    version: int
-    type_version: int
-    capabilities: tuple[str, ...]
-    saved_at: datetime
+    force: bool = False
+    """Also where others hold it: they keep a broken reference that says what it was."""
+    expected_version: int | None = None
 
 
-class Registry(Protocol):
-    """Types and documents. One call is one round trip; each is atomic."""
+@dataclass(frozen=True)
+class Rename:
+    """Give a document another name; its id, its versions and who holds it stay."""
+
+    slug: str
+    name: str
+    new_name: str
+
+
+Edit = Put | Remove | Rename
+
+
+class Types(Protocol):
+    """The block types of a registry."""
 
     def register(self, block_type: BlockType) -> Registration:
         """Note a type and its schema.
@@ -61,14 +80,9 @@ class Registry(Protocol):
         """
         ...
 
-    def save(self, draft: Draft, *, overwrite: bool = False) -> Document:
-        """Keep a document, as a new one or as the next version of the one that has its name.
 
-        Raises:  BlockTypeNotFound: no type is registered with the draft's slug, version and structure.
-                 BlockExists: the name is taken and `overwrite` is false. ReferenceBroken: a block
-                 that it holds is not there. BlockInvalid: it would hold itself. KeyringError.
-        """
-        ...
+class Documents(Protocol):
+    """The documents of a registry. One call is one round trip; each is atomic."""
 
     def load(self, slug: str, name: str, *, version: int | None = None) -> DocumentTree:
         """Return a document, its secrets in clear, and every document it refers to.
@@ -84,18 +98,49 @@ class Registry(Protocol):
         """
         ...
 
+    def find(self, slug: str | None = None, *, labels: Mapping[str, str] | None = None) -> list[Summary]:
+        """Return a line for each document, sorted by address.
+
+        Args:    slug: of one type only. labels: only what has all of these.
+        """
+        ...
+
     def addresses(self, ids: Iterable[UUID]) -> dict[UUID, str]:
         """Return the addresses of documents; ids of no document are left out."""
         ...
 
-    def find(self, slug: str | None = None) -> list[Summary]:
-        """Return a line for each document, of one type or of all, sorted by address."""
+    def save(self, draft: Draft, *, overwrite: bool = False, expected_version: int | None = None) -> Document:
+        """Keep a document, as a new one or as the next version of the one that has its name.
+
+        Args:    expected_version: that the document has now; None takes any.
+        Raises:  BlockTypeNotFound: no type is registered with the draft's slug, version and structure.
+                 BlockExists: the name is taken and `overwrite` is false. VersionConflict. ReferenceBroken: a
+                 block that it holds is not there. BlockInvalid: it does not fit its type's stored schema, or
+                 would hold itself. LimitExceeded. KeyringError.
+        """
         ...
 
-    def users(self, slug: str, name: str) -> list[str]:
-        """Return the addresses of the documents that refer to one, sorted.
+    def change(self, edits: Sequence[Edit]) -> list[Document | None]:
+        """Do several edits, all or none of them; return the document that each leaves, None of a removed one.
 
-        Raises:  BlockNotFound.
+        References are checked at the end, so documents may refer to each other in any order.
+
+        Raises:  what `save`, `rename` and `delete` raise; VersionConflict.
+        """
+        ...
+
+    def rename(self, slug: str, name: str, new_name: str) -> Document:
+        """Give a document another name of its type, without its secrets; blocks that hold it still do.
+
+        Raises:  BlockNotFound; BlockExists; NameInvalid.
+        """
+        ...
+
+    def restore(self, slug: str, name: str, version: int) -> Document:
+        """Make an older version the newest again, as a version of its own.
+
+        Raises:  BlockNotFound; ReferenceBroken; BlockInvalid: it does not fit the schema of its type's version
+                 any more; KeyringError.
         """
         ...
 
@@ -105,6 +150,62 @@ class Registry(Protocol):
         Raises:  BlockNotFound; BlockInUse, unless forced.
         """
         ...
+
+
+class Records(Protocol):
+    """What a registry knows of its documents beside their content."""
+
+    def history(self, slug: str, name: str) -> list[VersionSummary]:
+        """Return a line for each version of a document, the newest first.
+
+        Raises:  BlockNotFound.
+        """
+        ...
+
+    def diff(self, slug: str, name: str, old: int, new: int) -> list[FieldChange]:
+        """Return how two versions of a document differ, sorted by path; secrets are compared and never shown.
+
+        Raises:  BlockNotFound; KeyringError.
+        """
+        ...
+
+    def users(self, slug: str, name: str) -> list[str]:
+        """Return the addresses of the documents that refer to one, sorted.
+
+        Raises:  BlockNotFound.
+        """
+        ...
+
+    def usages(self, slug: str, name: str) -> list[Usage]:
+        """Return who resolved a document, the last one first.
+
+        Raises:  BlockNotFound.
+        """
+        ...
+
+    def audit(
+        self, *, subject: str | None = None, before: int | None = None, limit: int = 100
+    ) -> list[AuditEntry]:
+        """Return rows of the audit, the newest first.
+
+        Args:    subject: an address, slug or key id. before: only rows of a lower number.
+        """
+        ...
+
+    def verify_audit(self, head: str | None = None) -> AuditReport:
+        """Look whether each row of the audit is as it was written, in its place, and none is missing.
+
+        Args:    head: of an earlier report, which must still be part of the chain.
+        """
+        ...
+
+    def note(self, action: str, subject: str, detail: Mapping[str, Json] | None = None) -> None:
+        """Record in the audit what was done outside of the registry, such as showing secrets to somebody."""
+        ...
+
+
+class Registry(Types, Documents, Records, Protocol):
+    """Types, documents, and what is known of them."""
 
     def close(self) -> None:
         """Let go of connections."""

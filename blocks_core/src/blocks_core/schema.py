@@ -64,6 +64,8 @@ def describe(block_type: type[Block], *, distribution: str = "", distribution_ve
     Raises:  NameInvalid: the class has no slug. BlockTypeInvalid: its fields have no JSON Schema.
     """
     slug = slug_of(block_type)
+    # A generic type's parametrised copy is the same type: what is stored of it fits the type as it was declared.
+    block_type = cast("type[Block]", block_type.__pydantic_generic_metadata__["origin"] or block_type)
     schema = schema_of(block_type)
     root = block_type.__module__.partition(".")[0]
     return BlockType(

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from time import monotonic, sleep
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from weakref import finalize
 
 from blocks_registry.errors import DatabaseCorrupt, DatabaseLocked, DatabaseUnavailable
@@ -23,6 +23,39 @@ WAIT_SECONDS: Final = 20.0
 
 _inherited: Final[list[sqlite3.Connection]] = []
 """Connections of a parent process, kept for good: SQLite forbids a forked child even to close them."""
+
+
+class Cursor(Protocol):
+    """What a statement gave."""
+
+    def fetchone(self) -> Any:
+        """Return the next row as a tuple, or None."""
+        ...
+
+    def fetchall(self) -> list[Any]:
+        """Return the rows that are left, as tuples."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+    @property
+    def rowcount(self) -> int:
+        """Return how many rows were changed."""
+        ...
+
+
+class Connection(Protocol):
+    """A connection to a database, its statements written with `?` for each parameter."""
+
+    def execute(self, statement: str, parameters: Sequence[Any] = (), /) -> Cursor:
+        """Run one statement."""
+        ...
+
+    def executemany(self, statement: str, parameters: Iterable[Sequence[Any]], /) -> Any:
+        """Run one statement for each of several rows of parameters."""
+        ...
 
 
 class _Connection(sqlite3.Connection):
@@ -80,6 +113,15 @@ class Database:
         """
         with self._connection() as connection:
             yield connection
+
+    def relaxed(self, purpose: str, *, wait_seconds: float) -> Database:
+        """Return another way into the same database, which waits for no disk and not long for a lock.
+
+        Args:    purpose: a word for what is written; writers of different purposes need not wait for each other.
+        """
+        found = Database(self.path, durable=False, wait_seconds=wait_seconds)
+        found._migrated = self._migrated
+        return found
 
     def migrate(self, component: str, package: str) -> None:
         """Bring a component's tables up to date with the numbered SQL files of a package's folder.

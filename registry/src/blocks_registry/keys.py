@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from time import time
 from uuid import UUID
 
 from blocks_core.errors import KeysMissing, KeyUnknown
 from blocks_core.vault import Binding, Sealed, Vault
+from blocks_registry.database import Connection
 
 _PROOF = Binding(UUID(int=0), 0, "key")
 
@@ -22,7 +22,7 @@ class KeyLedger:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
 
-    def seal(self, connection: sqlite3.Connection, secrets: bytes, binding: Binding) -> Sealed:
+    def seal(self, connection: Connection, secrets: bytes, binding: Binding) -> Sealed:
         """Seal secrets inside a transaction, making the first key of a database that has sealed nothing yet.
 
         Raises:  KeysMissing: the keys of this database are gone. KeyUnknown, SealBroken: the keys at hand
@@ -32,7 +32,7 @@ class KeyLedger:
         self._prove(connection, key_id)
         return self._vault.seal(secrets, binding)
 
-    def _primary(self, connection: sqlite3.Connection) -> str:
+    def _primary(self, connection: Connection) -> str:
         try:
             return self._vault.primary_key_id()
         except KeysMissing as error:
@@ -44,7 +44,7 @@ class KeyLedger:
         self._vault.create_keys()
         return self._vault.primary_key_id()
 
-    def _prove(self, connection: sqlite3.Connection, key_id: str) -> None:
+    def _prove(self, connection: Connection, key_id: str) -> None:
         known = _known(connection)
         for other in known:
             self._vault.require(other)
@@ -65,5 +65,8 @@ class KeyLedger:
         )
 
 
-def _known(connection: sqlite3.Connection) -> list[str]:
-    return [str(row[0]) for row in connection.execute("SELECT id FROM keys ORDER BY first_used_at, id")]
+def _known(connection: Connection) -> list[str]:
+    rows = connection.execute(
+        "SELECT id FROM keys WHERE retired_at IS NULL ORDER BY first_used_at, id"
+    ).fetchall()
+    return [str(row[0]) for row in rows]

@@ -20,23 +20,35 @@ WHERE version = (SELECT MAX(version) FROM block_types AS u WHERE u.slug = t.slug
 ORDER BY slug
 """
 
-STRUCTURE_OF_TYPE = "SELECT structure_hash FROM block_types WHERE slug = ? AND version = ?"
+TYPE_STAMP = "SELECT structure_hash, registered_at FROM block_types WHERE slug = ? AND version = ?"
 
-ID_AND_VERSION = "SELECT id, version FROM documents WHERE slug = ? AND name = ?"
+TYPE_AT_VERSION = "SELECT description FROM block_types WHERE slug = ? AND version = ?"
+
+ID_AND_VERSION = "SELECT id, version, labels FROM documents WHERE slug = ? AND name = ?"
+
+HELD = """
+SELECT d.slug, t.capabilities FROM documents AS d
+JOIN document_versions AS v ON v.document_id = d.id AND v.version = d.version
+JOIN block_types AS t ON t.slug = d.slug AND t.version = v.type_version
+WHERE d.id = ?
+"""
 
 ADDRESS = "SELECT slug, name FROM documents WHERE id = ?"
 
 NAMES_OF_TYPE = "SELECT name FROM documents WHERE slug = ? ORDER BY name"
 
 PUT_DOCUMENT = """
-INSERT INTO documents (id, slug, name, version, saved_at) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET version = excluded.version, saved_at = excluded.saved_at
+INSERT INTO documents (id, slug, name, version, labels, saved_at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET
+    version = excluded.version, labels = excluded.labels, saved_at = excluded.saved_at
 """
+
+RENAME = "UPDATE documents SET name = ? WHERE id = ?"
 
 ADD_VERSION = """
 INSERT INTO document_versions
-    (document_id, version, type_version, data, marks, key_id, wrapped_key, ciphertext, saved_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    (document_id, version, type_version, data, marks, key_id, wrapped_key, ciphertext, saved_at, saved_by, action)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 ADD_REFERENCE = """
@@ -45,7 +57,7 @@ INSERT INTO document_references (document_id, version, pointer, target_id) VALUE
 
 _COLUMNS = """
     d.id, d.slug, d.name, v.version, v.type_version, v.data, v.marks, v.key_id, v.wrapped_key,
-    v.ciphertext, v.saved_at
+    v.ciphertext, v.saved_at, v.saved_by, v.action, d.labels
 """
 
 DOCUMENT = f"""
@@ -79,11 +91,20 @@ SELECT 1 FROM tree WHERE id = ?
 """
 
 FIND = """
-SELECT d.id, d.slug, d.name, d.version, v.type_version, t.capabilities, d.saved_at FROM documents AS d
+SELECT d.id, d.slug, d.name, d.version, v.type_version, t.capabilities, d.saved_at, d.labels, u.last_used_at
+FROM documents AS d
 JOIN document_versions AS v ON v.document_id = d.id AND v.version = d.version
 JOIN block_types AS t ON t.slug = d.slug AND t.version = v.type_version
-WHERE ? IS NULL OR d.slug = ?
+LEFT JOIN (
+    SELECT document_id, MAX(last_used_at) AS last_used_at FROM usages GROUP BY document_id
+) AS u ON u.document_id = d.id
+WHERE d.slug = COALESCE(?, d.slug)
 ORDER BY d.slug, d.name
+"""
+
+HISTORY = """
+SELECT version, type_version, action, saved_by, saved_at FROM document_versions
+WHERE document_id = ? ORDER BY version DESC
 """
 
 USERS = """

@@ -10,7 +10,8 @@ import click
 from blocks_core.document import Document, Json, dotted
 from blocks_core.errors import BlockInUse, BlocksError, did_you_mean
 from blocks_core.names import join_address, split_address, suggest
-from blocks_core.registry import Registry, Summary
+from blocks_core.records import Summary
+from blocks_core.registry import Registry
 from blocks_registry.cli.unknown_types import naming_unknown_types, registered_type
 from blocks_registry.output import (
     HIDDEN,
