@@ -11,7 +11,7 @@ from atexit import register as at_exit
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 from time import time
 from typing import Any, Final
 from weakref import WeakMethod
@@ -78,19 +78,17 @@ class UsageRecorder:
         """Write what was noted; what cannot be written is kept for the next time."""
         if self._process != os.getpid():
             return
-        with self._changed:
-            taken, self._noted = self._noted, {}
-            self._is_due = False
-        if not taken:
-            return
-        try:
-            with self._database.transaction() as connection:
-                _write(connection, taken)
-        except RegistryError:  # locked or read-only: a load must not fail by it
+        with self._writing:  # so that who returns from here finds all that was noted before
             with self._changed:
-                for key, count in list(taken.items())[: _MAX_NOTED - len(self._noted)]:
-                    later = self._noted.setdefault(key, _Count(0, count.first, count.last))
-                    later.uses, later.first = later.uses + count.uses, count.first
+                taken, self._noted = self._noted, {}
+                self._is_due = False
+            if not taken:
+                return
+            try:
+                with self._database.transaction() as connection:
+                    _write(connection, taken)
+            except RegistryError:  # locked or read-only: a load must not fail by it
+                self._take_back(taken)
 
     def close(self) -> None:
         """Write what was noted, and end the thread."""
@@ -104,9 +102,16 @@ class UsageRecorder:
             thread.join(timeout=_PAUSE_SECONDS)
         self._database.close()
 
+    def _take_back(self, taken: dict[tuple[str, int, Actor], _Count]) -> None:
+        with self._changed:
+            for key, count in list(taken.items())[: _MAX_NOTED - len(self._noted)]:
+                later = self._noted.setdefault(key, _Count(0, count.first, count.last))
+                later.uses, later.first = later.uses + count.uses, count.first
+
     def _start_anew(self) -> None:
         self._process = os.getpid()
         self._changed = Condition()
+        self._writing = Lock()
         self._noted: dict[tuple[str, int, Actor], _Count] = {}
         self._is_due = False
         self._thread: Thread | None = None

@@ -237,10 +237,10 @@ class MemoryRegistry:
 
     def _do(self, tables: _Tables, edits: Sequence[Edit]) -> list[Document | None]:
         done = [self._do_one(tables, edit) for edit in edits]
-        for document in done:
-            if document is not None:
+        known = _Known(tables)
+        for edit, document in zip(edits, done, strict=True):
+            if isinstance(edit, Put) and document is not None:
                 _refuse_bad_references(tables, document)
-                known = _Known(tables)
                 self._admission.refuse_unfit(
                     document.slug, document.name, document.type_version, document.content, known
                 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
@@ -23,44 +22,13 @@ from blocks_core.errors import (
 from blocks_core.library import Library
 from blocks_core.registry import Registry
 from blocks_core.schema import BlockType, describe
+from blocks_core.testing.changes_suite import ChangesSuite
+from blocks_core.testing.records_suite import RecordsSuite
+from blocks_core.testing.suite_blocks import Account, Link, Place
 
 
-class Account(Block, slug="suite-account"):
-    """An account somewhere."""
-
-    user: str = Field(description="Who.")
-    password: SecretStr = Field(description="What only they know.")
-
-
-class Place(Block, slug="suite-place"):
-    """Somewhere to put things."""
-
-    url: str = Field(description="Where.")
-    account: Account | None = Field(default=None, description="Whose.")
-    spare: list[Account] = Field(default=[], description="Who else.")
-
-
-class Link(Block, slug="suite-link"):
-    """A block that holds another of its kind."""
-
-    to: Block | None = Field(default=None, description="What it holds.")
-
-
-class RegistrySuite:
+class RegistrySuite(ChangesSuite, RecordsSuite):
     """Inherit it and give a fixture `registry`: an empty one."""
-
-    @pytest.fixture
-    def registry(self) -> Registry:
-        """Return an empty registry."""
-        raise NotImplementedError("Give a fixture 'registry'.")
-
-    @pytest.fixture
-    def library(self, registry: Registry) -> Iterator[Library]:
-        """Make a library on the registry the current one."""
-        library = Library(registry)
-        with use_library(library):
-            yield library
-        library.close()
 
     def test_a_saved_block_is_loaded_as_it_was(self, library: Library) -> None:
         """Fields, secrets and where it was saved."""

@@ -1,0 +1,116 @@
+"""What a registry remembers of its documents: history, differences, usages, the audit; as tests to inherit."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import SecretStr
+
+from blocks_core.current import Actor, acting_as, current_actor
+from blocks_core.errors import BlockNotFound
+from blocks_core.library import Library
+from blocks_core.records import FieldChange
+from blocks_core.registry import Registry
+from blocks_core.testing.registry_fixtures import RegistryFixtures
+from blocks_core.testing.suite_blocks import Account, Place
+
+_RUN = Actor("flow run", "nightly", "run-1", "ann@host")
+
+
+class RecordsSuite(RegistryFixtures):
+    """Part of `RegistrySuite`."""
+
+    def test_each_save_is_a_line_of_the_history(self, library: Library, registry: Registry) -> None:
+        """The newest first, with who and what."""
+        Account(user="ann", password=SecretStr("x")).save("one")
+        with acting_as(_RUN):
+            Account(user="bob", password=SecretStr("x")).save("one", overwrite=True)
+        registry.rename("suite-account", "one", "uno")
+        newest, oldest = registry.history("suite-account", "uno")
+        assert (newest.version, newest.action, newest.saved_by) == (2, "saved", "ann@host")
+        assert (oldest.version, oldest.saved_by) == (1, current_actor().user)
+        assert oldest.saved_at <= newest.saved_at
+        with pytest.raises(BlockNotFound):
+            registry.history("suite-account", "one")
+
+    def test_versions_are_compared_and_secrets_are_not_shown(
+        self, library: Library, registry: Registry
+    ) -> None:
+        """Of a secret only whether it differs; of a reference, which block it was."""
+        account = Account(user="ann", password=SecretStr("old-s3cr3t"))
+        account.save("ann")
+        Place(url="x://", account=account).save("there")
+        Place(url="y://", spare=[Account(user="b", password=SecretStr("other-s3cr3t"))]).save(
+            "there", overwrite=True
+        )
+        Account(user="ann", password=SecretStr("new-s3cr3t")).save("ann", overwrite=True)
+        assert registry.diff("suite-account", "ann", 1, 2) == [
+            FieldChange("password", "changed", secret=True)
+        ]
+        assert registry.diff("suite-account", "ann", 2, 2) == []
+        found = registry.diff("suite-place", "there", 1, 2)
+        assert FieldChange("account", "changed", "suite-account/ann", None) in found
+        assert FieldChange("url", "changed", "x://", "y://") in found
+        assert FieldChange("spare.0.password", "added", secret=True) in found
+        assert "s3cr3t" not in repr(found)
+
+    def test_who_resolved_a_block_is_known(self, library: Library, registry: Registry) -> None:
+        """Of each block of a tree; how often, and in which version."""
+        account = Account(user="ann", password=SecretStr("x"))
+        account.save("ann")
+        Place(url="x://", account=account).save("there")
+        with acting_as(_RUN):
+            Place.load("there")
+            Place.load("there")
+        Account(user="bob", password=SecretStr("x")).save("ann", overwrite=True)
+        Account.load("ann")
+        mine, runs = registry.usages("suite-account", "ann")
+        assert (mine.actor, mine.version, mine.uses) == (current_actor(), 2, 1)
+        assert (runs.actor, runs.version, runs.uses) == (_RUN, 1, 2)
+        assert runs.first_used_at <= runs.last_used_at <= mine.last_used_at
+        (place,) = registry.usages("suite-place", "there")
+        assert place.actor == _RUN
+        used = {summary.name: summary.last_used_at for summary in registry.find()}
+        assert used == {"ann": mine.last_used_at, "there": place.last_used_at}
+
+    def test_reading_without_secrets_is_no_usage(self, library: Library, registry: Registry) -> None:
+        """Nor is listing or comparing."""
+        Account(user="ann", password=SecretStr("x")).save("ann")
+        registry.read("suite-account", "ann")
+        registry.diff("suite-account", "ann", 1, 1)
+        assert registry.usages("suite-account", "ann") == []
+        assert registry.find()[0].last_used_at is None
+
+    def test_each_change_is_a_row_of_the_audit(self, library: Library, registry: Registry) -> None:
+        """Who did what to which block, the newest first; never a secret."""
+        with acting_as(_RUN):
+            Account(user="ann", password=SecretStr("s3cr3t")).save("ann")
+            registry.rename("suite-account", "ann", "anna")
+            Account.delete("anna")
+        registry.note("block.revealed", "suite-account/anna", {"why": "export"})
+        rows = registry.audit()
+        assert [row.action for row in rows] == [
+            "block.revealed",
+            "block.deleted",
+            "block.renamed",
+            "block.saved",
+            "type.registered",
+        ]
+        assert [row.number for row in rows] == [5, 4, 3, 2, 1]
+        assert rows[1].actor == _RUN
+        assert rows[0].detail == {"why": "export"}
+        assert rows[2].detail == {"to": "suite-account/anna"}
+        assert "s3cr3t" not in repr(rows)
+        assert [row.number for row in registry.audit(before=3, limit=1)] == [2]
+        assert [row.action for row in registry.audit(subject="suite-account")] == ["type.registered"]
+
+    def test_the_audit_of_a_registry_that_nobody_touched_verifies(
+        self, library: Library, registry: Registry
+    ) -> None:
+        """And still does after more was added to it, from an earlier head."""
+        assert registry.verify_audit().problems == ()
+        Account(user="ann", password=SecretStr("x")).save("ann")
+        report = registry.verify_audit()
+        assert (report.rows, report.problems) == (2, ())
+        assert registry.verify_audit(report.head).problems == ()
+        assert registry.verify_audit("2:0000").problems != ()
+        assert registry.verify_audit("7:0000").problems != ()
