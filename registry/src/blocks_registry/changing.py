@@ -65,7 +65,8 @@ class Change:
         self._refuse_unregistered(draft)
         document = self._next(draft, overwrite=overwrite, expected_version=expected_version)
         self._write(document)
-        detail = {"version": document.version, "action": document.action}
+        how = {"how": document.action} if document.action != "saved" else {}
+        detail = {"version": document.version, **how}
         self._audit("block.saved", document.address, str(document.id), detail)
         self._put.append(document)
         return document

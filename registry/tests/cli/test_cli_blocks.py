@@ -30,7 +30,7 @@ def test_blocks_are_listed_by_type_and_capability(block: Any, saved: None) -> No
     assert addresses("--capability", "credentials") == ["demo-login/prod"]
     assert addresses("--type", "demo-store", "--capability", "credentials") == []
     lines = block("ls").stdout.splitlines()
-    assert lines[0].split() == ["Block", "Capabilities", "Version", "Saved", "at"]
+    assert lines[0].split() == ["Block", "Capabilities", "Version", "Saved", "at", "Last", "used"]
     assert lines[1].split()[:3] == ["demo-login/prod", "credentials", "1"]
 
 

@@ -249,7 +249,7 @@ def test_a_shell_completes_words_of_others_without_importing_them(process: Any, 
         environment = {"_BLOCK_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(at)}
         return process(path=commands, environment=environment).stdout
 
-    assert complete("block h", 1) == "plain,hello\n"
+    assert complete("block he", 1) == "plain,hello\n"
     assert complete("block b", 1) == "plain,bad\n"
     assert complete("block bad x", 2).strip() == ""
     assert set(complete("block type ", 2).split()) == {"plain,ls", "plain,inspect"}

@@ -253,7 +253,7 @@ class ChangesSuite(RegistryFixtures):
         deep: Json = "x"
         for _ in range(1000):
             deep = [deep]
-        many: Json = ["x"] * 200_000
+        many: list[Json] = ["x"] * 200_000
         for value in ("x" * 50_000_000, deep, many):
             data: Json = {"user": value}
             with pytest.raises(LimitExceeded, match="suite-account/ann"):

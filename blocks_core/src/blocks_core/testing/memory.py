@@ -292,7 +292,7 @@ class MemoryRegistry:
             action=draft.action,
         )
         tables.versions.setdefault(document.id, []).append(document)
-        self._record(tables, "block.saved", address, {"version": document.version, "action": document.action})
+        self._record(tables, "block.saved", address, {"version": document.version})
         return document
 
     def _rename(self, tables: _Tables, found: Document, new_name: str) -> Document:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -9,12 +10,13 @@ import click
 
 from blocks_core.document import Document, Json, dotted
 from blocks_core.errors import BlockInUse, BlocksError, did_you_mean
-from blocks_core.names import join_address, split_address, suggest
-from blocks_core.records import Summary
+from blocks_core.names import check_labels, join_address, split_address, suggest
+from blocks_core.records import Summary, Usage
 from blocks_core.registry import Registry
 from blocks_registry.cli.unknown_types import naming_unknown_types, registered_type
 from blocks_registry.output import (
     HIDDEN,
+    cell_text,
     emit_json,
     emit_note,
     emit_record,
@@ -24,27 +26,42 @@ from blocks_registry.output import (
     output_option,
 )
 
+_MAX_USAGES = 5
+"""Shown to people; in JSON there are all."""
 
-@click.command(epilog=examples("block ls", "block ls --type s3", "block ls --capability storage -o json"))
+
+@click.command(
+    epilog=examples(
+        "block ls", "block ls --type s3", "block ls -l team=data", "block ls --capability storage -o json"
+    )
+)
 @click.option("--type", "slug", metavar="SLUG", help="Only blocks of this type.")
 @click.option("--capability", metavar="WORD", help="Only blocks that can do this, such as storage.")
+@click.option(
+    "-l", "--label", "labels", multiple=True, metavar="KEY=VALUE", help="Only blocks with this label."
+)
 @output_option
-def list_blocks(slug: str | None, capability: str | None, output: str) -> None:
-    """List the saved blocks, nothing of their content."""
+def list_blocks(slug: str | None, capability: str | None, labels: tuple[str, ...], output: str) -> None:
+    """List the saved blocks, nothing of their content, and when each was loaded for the last time."""
     from blocks_registry.opening import open_registry  # late, here and below: the help needs no registry
 
     with closing(open_registry()) as registry:
-        found = registry.find(slug)
+        wanted = labels_from(labels)
+        found = registry.find(slug, labels=wanted)
         if slug is not None and not found:
             registered_type(registry, slug)  # a slug that nobody registered is an error, with what was meant
         rows = [_row(summary) for summary in found if not capability or capability in summary.capabilities]
-        empty = _why_empty(registry, slug, capability) if not rows else ""
-    columns = (
+        empty = _why_empty(registry, slug, capability, wanted) if not rows else ""
+    columns = [
         ("address", "Block"),
         ("capabilities", "Capabilities"),
         ("version", "Version"),
         ("saved_at", "Saved at"),
-    )
+        ("last_used_at", "Last used"),
+    ]
+    if output == "table" and any(row["labels"] for row in rows):
+        rows = [row | {"labels": [f"{key}={value}" for key, value in row["labels"].items()]} for row in rows]
+        columns.append(("labels", "Labels"))
     emit_rows(output, rows, columns, empty)
 
 
@@ -53,7 +70,7 @@ def list_blocks(slug: str | None, capability: str | None, output: str) -> None:
 @click.option("--version", type=int, metavar="N", help="An older version. [default: the newest]")
 @output_option
 def inspect(address: str, version: int | None, output: str) -> None:
-    """Show a saved block: its fields without its secrets, and which blocks hold it.
+    """Show a saved block: its fields without its secrets, which blocks hold it, and who loaded it last.
 
     Neither the plugin nor the key is needed. In JSON a secret is null and "secrets" lists the paths.
     """
@@ -64,14 +81,15 @@ def inspect(address: str, version: int | None, output: str) -> None:
         document = registry.read(slug, name, version=version)
         addresses = registry.addresses(found for _, found in document.content.references())
         users = registry.users(slug, name)
+        usages = registry.usages(slug, name)
     references = {
         pointer: addresses.get(found, f"{found} (deleted)")
         for pointer, found in document.content.references()
     }
     if output == "json":
-        emit_json(_full_record(document, references, users))
+        emit_json(_full_record(document, references, users, usages))
     else:
-        emit_record(output, _short_record(document, references, users))
+        emit_record(output, _short_record(document, references, users, usages))
 
 
 @click.command(epilog=examples("block check s3/raw-data", "block check slack-webhook/ops -o json"))
@@ -144,11 +162,29 @@ def _row(summary: Summary) -> dict[str, Any]:
         "type_version": summary.type_version,
         "capabilities": list(summary.capabilities),
         "saved_at": summary.saved_at,
+        "labels": dict(summary.labels),
+        "last_used_at": summary.last_used_at,
     }
 
 
-def _why_empty(registry: Registry, slug: str | None, capability: str | None) -> str:
+def labels_from(words: Sequence[str]) -> dict[str, str]:
+    """Return the labels that were given as KEY=VALUE.
+
+    Raises:  UsageError, NameInvalid.
+    """
+    pairs = [word.partition("=") for word in words]
+    if any(not equals for _, equals, _ in pairs):
+        raise click.UsageError("--label needs KEY=VALUE, such as --label team=data.")
+    return check_labels({key: value for key, _, value in pairs})
+
+
+def _why_empty(
+    registry: Registry, slug: str | None, capability: str | None, labels: Mapping[str, str]
+) -> str:
     of_type = f" of the type '{slug}'" if slug else ""
+    if labels:
+        wanted = ", ".join(f"{key}={value}" for key, value in labels.items())
+        return f"No block{of_type} is saved that is labelled {wanted}."
     if capability:
         known = {word for block_type in registry.types() for word in block_type.capabilities}
         hint = "" if capability in known else did_you_mean(suggest(capability, known))
@@ -156,7 +192,9 @@ def _why_empty(registry: Registry, slug: str | None, capability: str | None) -> 
     return f'No block{of_type} is saved. Save one: "block create {slug or "SLUG"} NAME".'
 
 
-def _full_record(document: Document, references: dict[str, str], users: list[str]) -> dict[str, Any]:
+def _full_record(
+    document: Document, references: dict[str, str], users: list[str], usages: list[Usage]
+) -> dict[str, Any]:
     marks = document.content.marks
     return {
         "address": document.address,
@@ -166,6 +204,9 @@ def _full_record(document: Document, references: dict[str, str], users: list[str
         "version": document.version,
         "type_version": document.type_version,
         "saved_at": document.saved_at,
+        "saved_by": document.saved_by,
+        "action": document.action,
+        "labels": dict(document.labels),
         "fields": _fields(document, references, None),
         "secrets": [dotted(pointer) for pointer, mark in marks.items() if mark.startswith("secret:")],
         "references": {dotted(pointer): address for pointer, address in references.items()},
@@ -175,18 +216,51 @@ def _full_record(document: Document, references: dict[str, str], users: list[str
             if mark.startswith("inline:")
         },
         "used_by": users,
+        "usages": [_usage_record(usage) for usage in usages],
     }
 
 
-def _short_record(document: Document, references: dict[str, str], users: list[str]) -> dict[str, Any]:
+def _usage_record(usage: Usage) -> dict[str, Any]:
+    actor = usage.actor
+    return {
+        "kind": actor.kind,
+        "name": actor.name,
+        "id": actor.id,
+        "user": actor.user,
+        "version": usage.version,
+        "uses": usage.uses,
+        "first_used_at": usage.first_used_at,
+        "last_used_at": usage.last_used_at,
+    }
+
+
+def _short_record(
+    document: Document, references: dict[str, str], users: list[str], usages: list[Usage]
+) -> dict[str, Any]:
     return {
         "block": document.address,
         "version": document.version,
         "type_version": document.type_version,
         "saved_at": document.saved_at,
+        "saved_by": document.saved_by,
+        **(
+            {"labels": [f"{key}={value}" for key, value in document.labels.items()]}
+            if document.labels
+            else {}
+        ),
         "used_by": users,
+        "last_used": "\n".join(_last_use(usage) for usage in usages[:_MAX_USAGES]),
         "fields": _fields(document, references, HIDDEN),
     }
+
+
+def _last_use(usage: Usage) -> str:
+    actor = usage.actor
+    run = f" ({actor.id})" if actor.id else ""
+    whose = f" of {actor.user}" if actor.user else ""
+    times = "once" if usage.uses == 1 else f"{usage.uses} times"
+    what = f"version {usage.version}, {times}"
+    return f"{cell_text(usage.last_used_at)} by the {actor.kind} '{actor.name}'{run}{whose}: {what}"
 
 
 def _fields(document: Document, references: dict[str, str], hide: str | None) -> Json:

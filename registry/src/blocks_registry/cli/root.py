@@ -23,7 +23,12 @@ _WORDS = {
     "ls": Word(f"{_HERE}.block_commands:list_blocks", "List the saved blocks."),
     "inspect": Word(f"{_HERE}.block_commands:inspect", "Show a saved block, without its secrets."),
     "check": Word(f"{_HERE}.block_commands:check", "Try what a saved block is for."),
+    "history": Word(f"{_HERE}.version_commands:history", "List the versions of a saved block."),
+    "diff": Word(f"{_HERE}.version_commands:diff", "Show how two versions differ, secrets hidden."),
+    "restore": Word(f"{_HERE}.version_commands:restore", "Bring an older version back: undo a save."),
+    "rename": Word(f"{_HERE}.version_commands:rename", "Give a saved block another name."),
     "delete": Word(f"{_HERE}.block_commands:delete", "Delete a saved block."),
+    "audit": Word(f"{_HERE}.audit_commands:audit_group", "See who changed what, and verify the record."),
     "plugin": Word(f"{_HERE}.plugin_commands:plugin_group", "See what the installed plugins offer."),
 }
 
