@@ -102,7 +102,7 @@ class _Reader:
 
     def _plain(self, data: Json, mark: str, pointer: str) -> Any:
         if isinstance(data, dict):
-            return {_text(name): self.view(value, pointer_to(pointer, name)) for name, value in data.items()}
+            return {_name(name): self.view(value, pointer_to(pointer, name)) for name, value in data.items()}
         if isinstance(data, list):
             return [self.view(value, pointer_to(pointer, index)) for index, value in enumerate(data)]
         if isinstance(data, str):
@@ -151,6 +151,11 @@ def _text(text: str) -> str:
     if text.isascii():
         return text
     return "".join("?" if "\ud800" <= char <= "\udfff" else char for char in text)
+
+
+def _name(name: str) -> str:
+    """Return the name of a member, so that none of a user's is taken for a mark of the checked form."""
+    return _text("\0" + name if name.startswith("\0") else name)
 
 
 def _number_of(mark: str, text: str) -> Any:
@@ -208,7 +213,7 @@ def _inside_of(node: Node) -> Node:
     found: Node = {}
     for key, value in node.items():
         if key in ("properties", "patternProperties", "$defs"):
-            found[key] = {_text(name): _wrapped(inner) for name, inner in value.items()}
+            found[key] = {_name(name): _wrapped(inner) for name, inner in value.items()}
         elif key in ("items", "additionalProperties", "propertyNames", "contains", "not"):
             found[key] = _wrapped(value)
         elif key in ("anyOf", "oneOf", "allOf", "prefixItems"):
