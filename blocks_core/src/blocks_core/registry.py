@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 from uuid import UUID
 
+from blocks_core.differences import differences
 from blocks_core.document import Document, DocumentTree, Draft, Json
 from blocks_core.errors import SchemaConflict
 from blocks_core.records import AuditEntry, AuditReport, FieldChange, Summary, Usage, VersionSummary
-from blocks_core.structure import differences, structure
+from blocks_core.structure import structure
 
 if TYPE_CHECKING:
     from blocks_core.schema import BlockType
@@ -188,7 +189,8 @@ class Records(Protocol):
     ) -> list[AuditEntry]:
         """Return rows of the audit, the newest first.
 
-        Args:    subject: an address, slug or key id. before: only rows of a lower number.
+        Args:    subject: a slug, a key id, or an address, whatever the block was called then. before: only rows of
+                 a lower number.
         """
         ...
 

@@ -106,10 +106,14 @@ class Audit:
         connection.execute(_MOVE_STATE, (state.number + 1, link))
 
     def entries(
-        self, connection: Connection, *, subject: str | None, before: int | None, limit: int
+        self, connection: Connection, subjects: tuple[str, str] | None, *, before: int | None, limit: int
     ) -> list[AuditEntry]:
-        """Return rows, the newest first."""
-        rows = connection.execute(_NEWEST, (before or _LAST, subject, subject or "", limit)).fetchall()
+        """Return rows, the newest first.
+
+        Args:    subjects: only of this address, slug or key id, or of the document of this id.
+        """
+        subject, document_id = subjects or (None, "")
+        rows = connection.execute(_NEWEST, (before or _LAST, subject, document_id, limit)).fetchall()
         return [_entry(row) for row in rows]
 
     def verify(self, connection: Connection, head: str | None) -> AuditReport:

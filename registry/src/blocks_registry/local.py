@@ -202,8 +202,11 @@ class LocalRegistry:
     ) -> list[AuditEntry]:
         """Return rows of the audit; `Registry.audit` says more."""
         self._prepare()
+        slug, _, name = (subject or "").partition("/")
         with self._database.reading() as connection:
-            return self._audit.entries(connection, subject=subject, before=before, limit=limit)
+            row = connection.execute(statements.ID_AND_VERSION, (slug, name)).fetchone() if name else None
+            subjects = None if subject is None else (subject, row[0] if row is not None else "-")
+            return self._audit.entries(connection, subjects, before=before, limit=limit)
 
     def verify_audit(self, head: str | None = None) -> AuditReport:
         """Look at the whole chain of the audit; `Registry.verify_audit` says more."""

@@ -52,11 +52,13 @@ class _Tables:
     versions: dict[UUID, list[Document]] = field(default_factory=dict[UUID, list[Document]])
     lost: dict[UUID, str] = field(default_factory=dict[UUID, str])
     audit: list[AuditEntry] = field(default_factory=list[AuditEntry])
+    audited: list[UUID | None] = field(default_factory=list["UUID | None"])
+    """The document of each row of the audit."""
 
     def copy(self) -> _Tables:
         """Return tables that can be changed apart from these."""
         versions = {found: list(kept) for found, kept in self.versions.items()}
-        return _Tables(dict(self.types), versions, dict(self.lost), list(self.audit))
+        return _Tables(dict(self.types), versions, dict(self.lost), list(self.audit), list(self.audited))
 
 
 class MemoryRegistry:
@@ -202,12 +204,15 @@ class MemoryRegistry:
     ) -> list[AuditEntry]:
         """Return rows of the audit; `Registry.audit` says more."""
         with self._lock:
+            slug, _, name = (subject or "").partition("/")
+            newest = _newest(self._tables, slug, name)
             rows = [
                 entry
-                for entry in reversed(self._tables.audit)
-                if subject in (None, entry.subject) and (before is None or entry.number < before)
+                for entry, document_id in zip(self._tables.audit, self._tables.audited, strict=True)
+                if (subject in (None, entry.subject) or (newest is not None and newest.id == document_id))
+                and (before is None or entry.number < before)
             ]
-        return rows[:limit]
+        return rows[::-1][:limit]
 
     def verify_audit(self, head: str | None = None) -> AuditReport:
         """Say that all is well: nobody but this process can reach it; `Registry.verify_audit` says more."""
@@ -263,7 +268,7 @@ class MemoryRegistry:
             raise VersionConflict(found.address, edit.expected_version or 0, found.version)
         del tables.versions[found.id]
         tables.lost[found.id] = found.address
-        self._record(tables, "block.deleted", found.address)
+        self._record(tables, "block.deleted", found.address, document_id=found.id)
         return None
 
     def _put(self, tables: _Tables, edit: Put) -> Document:
@@ -292,7 +297,7 @@ class MemoryRegistry:
             action=draft.action,
         )
         tables.versions.setdefault(document.id, []).append(document)
-        self._record(tables, "block.saved", address, {"version": document.version})
+        self._record(tables, "block.saved", address, {"version": document.version}, document.id)
         return document
 
     def _rename(self, tables: _Tables, found: Document, new_name: str) -> Document:
@@ -300,15 +305,22 @@ class MemoryRegistry:
             if _newest(tables, found.slug, new_name) is not None:
                 raise BlockExists(join_address(found.slug, new_name))
             tables.versions[found.id] = [replace(one, name=new_name) for one in tables.versions[found.id]]
-            self._record(tables, "block.renamed", found.address, {"to": join_address(found.slug, new_name)})
+            detail: dict[str, Json] = {"to": join_address(found.slug, new_name)}
+            self._record(tables, "block.renamed", found.address, detail, found.id)
         newest = tables.versions[found.id][-1]
         return replace(newest, content=replace(newest.content, secrets={}))
 
     def _record(
-        self, tables: _Tables, action: str, subject: str, detail: Mapping[str, Json] | None = None
+        self,
+        tables: _Tables,
+        action: str,
+        subject: str,
+        detail: Mapping[str, Json] | None = None,
+        document_id: UUID | None = None,
     ) -> None:
         number, now = len(tables.audit) + 1, datetime.now(UTC)
         tables.audit.append(AuditEntry(number, now, current_actor(), action, subject, detail or {}))
+        tables.audited.append(document_id)
 
     def _note_usages(self, documents: Iterable[Document]) -> None:
         actor, now = current_actor(), datetime.now(UTC)

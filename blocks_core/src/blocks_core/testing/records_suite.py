@@ -103,6 +103,18 @@ class RecordsSuite(RegistryFixtures):
         assert [row.number for row in registry.audit(before=3, limit=1)] == [2]
         assert [row.action for row in registry.audit(subject="suite-account")] == ["type.registered"]
 
+    def test_the_audit_of_a_block_goes_back_before_it_was_renamed(
+        self, library: Library, registry: Registry
+    ) -> None:
+        """And has nothing of another block that took the old name."""
+        Account(user="ann", password=SecretStr("x")).save("one")
+        registry.rename("suite-account", "one", "uno")
+        Account(user="bob", password=SecretStr("x")).save("one")
+        actions = [row.action for row in registry.audit(subject="suite-account/uno")]
+        assert actions == ["block.renamed", "block.saved"]
+        Account.delete("uno")
+        assert registry.audit(subject="suite-account/uno")[0].action == "block.deleted"
+
     def test_the_audit_of_a_registry_that_nobody_touched_verifies(
         self, library: Library, registry: Registry
     ) -> None:
