@@ -10,7 +10,7 @@ Source: NIST SP 800-38D (GCM); `cryptography.hazmat.primitives.ciphers.aead.AESG
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from uuid import UUID
 
@@ -39,8 +39,8 @@ class Sealed:
 
     key_id: str
     """Of the keyring's key that wraps the data key."""
-    wrapped_key: bytes
-    ciphertext: bytes
+    wrapped_key: bytes = field(repr=False)
+    ciphertext: bytes = field(repr=False)
 
 
 class Vault:
@@ -51,17 +51,18 @@ class Vault:
         self._keyring: Keyring | None = None
         self._lock = Lock()
 
-    def seal(self, secrets: bytes, binding: Binding) -> Sealed:
+    def seal(self, secrets: bytes, binding: Binding, key_id: str | None = None) -> Sealed:
         """Encrypt secrets under a fresh data key.
 
+        Args:    key_id: of the key that wraps the data key; the primary one by default.
         Raises:  KeyringError.
         """
-        keyring = self._current()
+        wrapping = key_id or self._current().primary
         data_key = os.urandom(KEY_BYTES)
         bound = bytes(binding)
         return Sealed(
-            key_id=keyring.primary,
-            wrapped_key=_encrypt(keyring.key(keyring.primary), data_key, bound + keyring.primary.encode()),
+            key_id=wrapping,
+            wrapped_key=_encrypt(self._key(wrapping), data_key, bound + wrapping.encode()),
             ciphertext=_encrypt(data_key, secrets, bound),
         )
 
@@ -71,11 +72,16 @@ class Vault:
         Raises:  KeyUnknown; SealBroken: altered, moved to another document, or sealed by another key of
                  the same id.
         """
-        bound = bytes(binding)
-        data_key = _decrypt(
-            self._key(sealed.key_id), sealed.wrapped_key, bound + sealed.key_id.encode(), sealed
-        )
-        return _decrypt(data_key, sealed.ciphertext, bound, sealed)
+        return _decrypt(self._data_key(sealed, binding), sealed.ciphertext, bytes(binding), sealed)
+
+    def rewrap(self, sealed: Sealed, binding: Binding, key_id: str) -> Sealed:
+        """Return the same ciphertext with its data key wrapped by another key; the secrets stay sealed.
+
+        Raises:  KeyUnknown; SealBroken.
+        """
+        data_key = self._data_key(sealed, binding)
+        wrapped_key = _encrypt(self._key(key_id), data_key, bytes(binding) + key_id.encode())
+        return replace(sealed, key_id=key_id, wrapped_key=wrapped_key)
 
     def create_keys(self) -> None:
         """Make a keyring where there is none; for a registry that has sealed nothing yet."""
@@ -89,9 +95,16 @@ class Vault:
 
         Raises:  KeysMissing, KeysInvalid.
         """
+        return self.keyring().primary
+
+    def keyring(self) -> Keyring:
+        """Return the keys, read anew.
+
+        Raises:  KeysMissing, KeysInvalid.
+        """
         with self._lock:
             self._keyring = self._provider.load()
-            return self._keyring.primary
+            return self._keyring
 
     def require(self, key_id: str) -> None:
         """Make sure that the keyring has a key.
@@ -100,13 +113,15 @@ class Vault:
         """
         self._key(key_id)
 
+    def _data_key(self, sealed: Sealed, binding: Binding) -> bytes:
+        bound = bytes(binding) + sealed.key_id.encode()
+        return _decrypt(self._key(sealed.key_id), sealed.wrapped_key, bound, sealed)
+
     def _key(self, key_id: str) -> bytes:
         try:
             return self._current().key(key_id)
         except KeyUnknown:
-            with self._lock:
-                self._keyring = self._provider.load()  # another process may have added it since
-            return self._keyring.key(key_id)
+            return self.keyring().key(key_id)  # another process may have added it since
 
     def _current(self) -> Keyring:
         with self._lock:
