@@ -15,7 +15,7 @@ from blocks_flows import Flow, flow, task
 from blocks_flows.executors import LocalDaskExecutor
 from blocks_flows.journal import LOGS, TASK_RUNS, Journal, close_journal, current_journal
 from blocks_flows.runs import RunFilter
-from blocks_registry.database import Database
+from blocks_registry.sqlite_database import SqliteDatabase
 
 
 @task
@@ -52,8 +52,8 @@ def test_a_row_that_is_written_twice_is_there_once_and_an_older_one_changes_noth
         about = ("id", "run", "t", "t-1", "t", -1, 1)
         return (*about, state, state, "", 5.0, revision, 1.0, None, None, None, None)
 
-    database = Database(tmp_path / "blocks.db", durable=False)
-    journal = Journal(database)
+    database = SqliteDatabase(tmp_path / "blocks.db", durable=False)
+    journal = Journal(database, database.path)
     for state, revision in (("Running", 1), ("Success", 3), ("Running", 1)):
         journal.append(TASK_RUNS, row(state, revision))
         assert journal.flush()
@@ -67,8 +67,8 @@ def test_a_row_that_is_written_twice_is_there_once_and_an_older_one_changes_noth
 
 
 def test_a_text_that_utf_8_cannot_hold_is_written_with_escapes(tmp_path) -> None:
-    database = Database(tmp_path / "blocks.db", durable=False)
-    journal = Journal(database)
+    database = SqliteDatabase(tmp_path / "blocks.db", durable=False)
+    journal = Journal(database, database.path)
     journal.append(LOGS, ("run", None, 1.0, 20, "test", "file-\udcff"))
     assert journal.flush()
     with database.reading() as connection:
@@ -168,8 +168,8 @@ def test_a_forked_child_writes_its_own_rows_only(home) -> None:
 
 @pytest.mark.parametrize("number", [1, 3, 5, 100, 1000])
 def test_batches_of_any_size_are_written_whole_and_in_order(tmp_path, number) -> None:
-    database = Database(tmp_path / "blocks.db", durable=False)
-    journal = Journal(database)
+    database = SqliteDatabase(tmp_path / "blocks.db", durable=False)
+    journal = Journal(database, database.path)
     for index in range(number):
         journal.append(LOGS, ("run", None, 1.0, 20, "test", str(index)))
     assert journal.flush()
@@ -181,8 +181,8 @@ def test_batches_of_any_size_are_written_whole_and_in_order(tmp_path, number) ->
 
 @pytest.mark.parametrize("odd", [Path("x"), 2**70, "half a pair \udc80"])
 def test_a_value_that_the_database_cannot_hold_keeps_nothing_back(tmp_path, odd) -> None:
-    database = Database(tmp_path / "blocks.db", durable=False)
-    journal = Journal(database)
+    database = SqliteDatabase(tmp_path / "blocks.db", durable=False)
+    journal = Journal(database, database.path)
     journal.append(LOGS, ("run", None, 1.0, 20, "test", odd))
     assert journal.flush()
     journal.append(LOGS, ("run", None, 2.0, 20, "test", "after"))
@@ -197,13 +197,13 @@ def test_a_value_that_the_database_cannot_hold_keeps_nothing_back(tmp_path, odd)
 def test_such_a_value_is_spooled_and_loaded_too(tmp_path, odd, caplog) -> None:
     path = tmp_path / "blocks.db"
     path.mkdir()
-    journal = Journal(Database(path, durable=False))
+    journal = Journal(SqliteDatabase(path, durable=False), path)
     journal.append(LOGS, ("run", None, 1.0, 20, "test", odd))
     assert not journal.flush()
     journal.close()
     path.rmdir()
-    database = Database(path, durable=False)
-    journal = Journal(database)
+    database = SqliteDatabase(path, durable=False)
+    journal = Journal(database, database.path)
     journal.append(LOGS, ("run", None, 2.0, 20, "test", "after"))
     assert journal.flush()
     with database.reading() as connection:
@@ -215,7 +215,7 @@ def test_such_a_value_is_spooled_and_loaded_too(tmp_path, odd, caplog) -> None:
 def test_a_file_that_cannot_be_spooled_whole_is_not_left_behind(tmp_path, monkeypatch) -> None:
     path = tmp_path / "blocks.db"
     path.mkdir()
-    journal = Journal(Database(path, durable=False))
+    journal = Journal(SqliteDatabase(path, durable=False), path)
     journal.append(LOGS, ("run", None, 1.0, 20, "test", "x" * 100_000))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -292,7 +292,8 @@ assert f.run().is_successful()
 
 def test_a_process_that_can_keep_its_records_nowhere_says_so_at_its_end(tmp_path, caplog) -> None:
     (tmp_path / "file").write_text("")
-    journal = Journal(Database(tmp_path / "file" / "blocks.db", durable=False))
+    path = tmp_path / "file" / "blocks.db"
+    journal = Journal(SqliteDatabase(path, durable=False), path)
     for number in range(3):
         journal.append(LOGS, ("run", None, 1.0, 20, "test", str(number)))
     with caplog.at_level("WARNING", logger="blocks_flows.Journal"):

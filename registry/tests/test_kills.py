@@ -14,13 +14,14 @@ from uuid import uuid4
 
 import pytest
 from pydantic import Field, SecretStr
+from registry_places import RegistryPlace
 
 from blocks_core import Block, use_library
 from blocks_core.document import Draft, reference_mark
 from blocks_core.errors import BlockNotFound
 from blocks_core.library import Library
 from blocks_core.registry import Put
-from blocks_registry.opening import open_registry
+from blocks_registry.opening import open_registry, open_rotation
 
 KILLS = int(os.environ.get("BLOCKS_KILLS", "60"))
 """For each database; 200 and more by hand."""
@@ -72,6 +73,8 @@ class Child:
             with use_library(library), self.acknowledged.open("a", buffering=1) as file:
                 acts = [self._save, self._apply, self._rename]
                 for counter in range(1, 1_000_000):
+                    if counter % 10 == 0:
+                        open_rotation().rewrap(batch=3)
                     act: Callable[[Library, int], str] = acts[counter % 3]
                     file.write(f"{act.__name__} {act(library, counter)}\n")
         except BaseException:
@@ -141,9 +144,21 @@ def look(library: Library, child: Child) -> None:
         assert Leaf.load(renamed[0]).token.get_secret_value() == "token-0"
 
 
+def retire_old_keys(library: Library) -> None:
+    """Finish the rewrapping that was killed over and over; then nothing needs an old key."""
+    rotation = open_rotation()
+    rotation.rewrap()
+    for key in rotation.status().keys:
+        if key.state != "primary":
+            rotation.retire(key.id)
+    for line in library.registry.find("kill-leaf"):
+        assert Leaf.load(line.name).token.get_secret_value().startswith("token-")
+
+
 @pytest.fixture
-def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
-    monkeypatch.setenv("BLOCKS_HOME", str(tmp_path / "home"))
+def library(place: RegistryPlace, monkeypatch: pytest.MonkeyPatch) -> Library:
+    monkeypatch.setenv("BLOCKS_HOME", str(place.home))
+    monkeypatch.setenv("BLOCKS_URL", place.url)
     library = Library(open_registry())
     for block_type in (Leaf, Tree):
         library.register(block_type)
@@ -152,8 +167,13 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-def test_what_was_acknowledged_outlives_kills_at_random_moments(library: Library, tmp_path: Path) -> None:
-    """Two processes at a time, so that one is killed while the other holds or waits for the lock."""
+def test_what_was_acknowledged_outlives_kills_at_random_moments(
+    library: Library, place: RegistryPlace, tmp_path: Path
+) -> None:
+    """Two processes at a time, so that one is killed while the other holds or waits for the lock.
+
+    They save, apply, rename and rewrap; every tenth kill the key is rotated, so that there is always more to rewrap.
+    """
     random.seed(os.environ.get("BLOCKS_KILLS_SEED", "1"))
     with use_library(library):
         living: list[Child] = []
@@ -165,11 +185,19 @@ def test_what_was_acknowledged_outlives_kills_at_random_moments(library: Library
             if len(living) == 2:
                 killed = living.pop(random.randrange(2))
                 killed.kill()
+                with place.held():  # a server may still be committing what it was sent
+                    pass
                 look(library, killed)
+                if number % 10 == 0 and number:
+                    open_rotation().add()
+                    open_rotation().promote()
                 library.close()
         for child in living:
             child.kill()
+            with place.held():
+                pass
             look(library, child)
+        retire_old_keys(library)
         report = library.registry.verify_audit()
         assert report.problems == ()
         saved = sum(

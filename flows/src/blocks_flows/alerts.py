@@ -59,6 +59,7 @@ def make_message(occasion: Occasion) -> Message:
     log: RunLog = run.sink
     failed = state.is_failed()
     what = f"task '{occasion.task_run_name}' of flow" if occasion.task_run_name else "flow"
+    hide = SECRETS_IN_USE.hide
     facts = {"flow": run.flow_name, "run": f"{run.flow_run_name} ({run.flow_run_id})", "state": state.name}
     shown, hidden = occasion.failed_tasks[:_MAX_TASKS], len(occasion.failed_tasks) - _MAX_TASKS
     more = [f"and {hidden} more"] if hidden > 0 else []
@@ -66,10 +67,10 @@ def make_message(occasion: Occasion) -> Message:
         facts["failed task"] = ", ".join([*(name for name, _state in shown), *more])
     lines = [state.message, *(f"{name}: {failure.message}" for name, failure in shown), *more]
     return Message(
-        title=f"{what[0].upper()}{what[1:]} '{run.flow_name}': {state.name}",
-        text=SECRETS_IN_USE.hide("\n".join(lines)),
+        title=hide(f"{what[0].upper()}{what[1:]} '{run.flow_name}': {state.name}"),
+        text=hide("\n".join(lines)),
         level="error" if failed else "info",
-        facts=facts,
+        facts={name: hide(fact) for name, fact in facts.items()},
         detail=log.tail(),
     )
 

@@ -12,7 +12,7 @@ from threading import Event, Lock
 from time import time
 from typing import Any
 
-from blocks_core.masking import SECRETS_IN_USE
+from blocks_core.masking import SECRETS_IN_USE, secret_texts
 from blocks_flows.alerts import Occasion, send_alerts
 from blocks_flows.arguments import MappedArguments
 from blocks_flows.context import Frame, Host
@@ -361,4 +361,5 @@ class Driver:
 def _run_name(task: Task, template: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
     bound = task.signature.bind(*args, **kwargs)
     bound.apply_defaults()
-    return template.format(**bound.arguments)
+    SECRETS_IN_USE.add(secret_texts(bound.arguments))
+    return SECRETS_IN_USE.hide(template.format(**bound.arguments))

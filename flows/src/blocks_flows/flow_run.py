@@ -7,11 +7,13 @@ import logging
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from time import time
 from typing import Any
 from uuid import uuid4
 
+from blocks_core.current import Actor, acting_as, process_actor
 from blocks_core.masking import SECRETS_IN_USE, secret_texts
 from blocks_flows.alerts import Occasion, send_alerts
 from blocks_flows.context import FRAME, RunFacts
@@ -20,7 +22,7 @@ from blocks_flows.entries import Surroundings, Watcher
 from blocks_flows.errors import FlowInvalid
 from blocks_flows.executors import Executor
 from blocks_flows.journal import FLOW_RUNS, STATES, current_journal
-from blocks_flows.machine import NO_RETRY, RetryPolicy
+from blocks_flows.machine import NO_RETRY, RetryPolicy, describe
 from blocks_flows.parameters import describe_values
 from blocks_flows.results import StoredResult
 from blocks_flows.run_logs import FLOW_LOGGER, RunLog, finish_showing, prepare_logging, traceback_of
@@ -86,7 +88,8 @@ class FlowRun:
         self._about = (
             *(run_id, name, self.facts.flow_run_name, options.version),
             *(self.facts.parent_flow_run_id, parent_task_run_id),
-            *(describe_values(wanted.parameters), json.dumps(options.tags), self.facts.scheduled_start),
+            *(describe_values(wanted.parameters), json.dumps([*map(SECRETS_IN_USE.hide, options.tags)])),
+            self.facts.scheduled_start,
             *(socket.gethostname(), os.getpid()),
         )
         self._count = 0
@@ -102,6 +105,16 @@ class FlowRun:
             self._started_at = now
             self.log.say(FLOW_LOGGER, logging.INFO, f"Beginning Flow run for '{self.facts.flow_name}'")
         self._move(State(StateType.RUNNING, "Running", now, f"Try {self._count}."))
+
+    def acting(self) -> AbstractContextManager[object]:
+        """Let this run, or the task run in it that asks, answer for the blocks that are loaded meanwhile."""
+        return acting_as(self._actor)
+
+    def _actor(self) -> Actor:
+        frame, facts, user = FRAME.get(), self.facts, process_actor().user
+        if frame is not None and frame.run is facts and frame.task_run_id is not None:
+            return Actor("task run", frame.task_name, frame.task_run_id, user)
+        return Actor("flow run", facts.flow_name, facts.flow_run_id, user)
 
     def driver(self, executor: Executor) -> Driver:
         """Return a driver for one try."""
@@ -164,9 +177,9 @@ def _run_name(options: FlowOptions, flow: str, run_id: str, parameters: Mapping[
     if options.flow_run_name is None:
         return f"{flow}-{run_id[:6]}"
     try:
-        return options.flow_run_name.format(**parameters)
+        return SECRETS_IN_USE.hide(options.flow_run_name.format(**parameters))
     except (LookupError, ValueError, AttributeError, TypeError) as error:
         raise FlowInvalid(
-            f"The run name '{options.flow_run_name}' of flow '{flow}' cannot be made: {type(error).__name__}: "
-            f"{error}. Name parameters in braces; there are: {', '.join(parameters) or 'none'}."
+            f"The run name '{options.flow_run_name}' of flow '{flow}' cannot be made: {describe(error)}. Name parameters "
+            f"in braces; there are: {', '.join(parameters) or 'none'}."
         ) from error

@@ -146,14 +146,15 @@ class Flow:
                 self, self.name, self.options, Wanted(values, _seconds(scheduled_start_time), watchers)
             )
             driver = run.driver(executor or self.options.executor or LocalExecutor())
-            try:
-                run.begin()
-                return self._drive(run, driver)
-            except BaseException as error:
-                _interrupted(run, driver, error)
-                raise
-            finally:
-                driver.close()
+            with run.acting():
+                try:
+                    run.begin()
+                    return self._drive(run, driver)
+                except BaseException as error:
+                    _interrupted(run, driver, error)
+                    raise
+                finally:
+                    driver.close()
 
     def _drive(self, run: FlowRun, driver: Driver) -> State:
         driver.host = FunctionHost(driver)
@@ -255,7 +256,10 @@ class FunctionFlow:
         if self.options.validate_parameters:
             self._parameters.validate(bound)
         run = FlowRun(self, self.name, self.options, Wanted(bound.arguments, scheduled_start, watchers))
-        executor = executor or self.options.executor or LocalDaskExecutor()
+        with run.acting():
+            return self._try_until_done(run, bound, executor or self.options.executor or LocalDaskExecutor())
+
+    def _try_until_done(self, run: FlowRun, bound: inspect.BoundArguments, executor: Executor) -> State:
         while True:
             driver = run.driver(executor)
             try:

@@ -1,7 +1,8 @@
-"""The journal: writes what happens in runs to the embedded database, in batches, from a thread of its own.
+"""The journal: writes what happens in runs to the database, in batches, from a thread of its own.
 
 A run never waits for it, but at its end. What cannot be written is kept in memory, then in files beside
-the database, and written as soon as it can be. Each row has an id, so writing it twice changes nothing.
+the embedded database, or in the home folder where the database is on a server, and written as soon as it can be.
+Each row has an id, so writing it twice changes nothing.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ import atexit
 import json
 import logging
 import os
-import sqlite3
 import sys
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -24,10 +25,14 @@ from time import monotonic, time
 from typing import Any, Final
 
 from blocks_core.errors import BlocksError
-from blocks_registry.database import Database
+from blocks_registry.database import Connection, Database
+from blocks_registry.opening import open_database
 from blocks_registry.settings import Settings
 
 Row = tuple[Any, ...]
+
+RUNS: Final = "runs"
+"""The purpose of who writes the record of runs."""
 
 _LOGGER: Final = logging.getLogger("blocks_flows.Journal")
 _GATHER_SECONDS: Final = 0.05
@@ -79,10 +84,14 @@ TABLES: Final = {table.name: table for table in (FLOW_RUNS, TASK_RUNS, STATES, L
 
 
 class Journal:
-    """Writes rows to one database."""
+    """Writes rows to one database.
 
-    def __init__(self, database: Database) -> None:
+    Args:    spool: where files of rows lie that wait to be written, without the end of their names.
+    """
+
+    def __init__(self, database: Database, spool: Path) -> None:
         self._database = database
+        self._spool_path = spool
         self._is_held = False
         self._begin()
 
@@ -167,7 +176,6 @@ class Journal:
     def renew_after_fork(self) -> None:
         """Forget, in a forked child, what is the parent's: its rows, its numbers and its connections."""
         self._is_held = False
-        self._database = Database(self._database.path, durable=False, wait_seconds=_LOCKED_SECONDS)
         self._begin()
 
     def _run(self) -> None:
@@ -225,12 +233,13 @@ class Journal:
                 _insert(connection, self._pending)
 
     def _spool(self) -> None:
-        """Move the pending rows to a file beside the database, which is never changed once it is there."""
+        """Move the pending rows to a file, which is never changed once it is there."""
         if not self._pending:
             return
-        path = self._database.path.with_name(f"{self._database.path.name}-{self._prefix}-{time():.6f}.spool")
+        path = self._spool_path.with_name(f"{self._spool_path.name}-{self._prefix}-{time():.6f}.spool")
         unfinished = path.with_suffix(".unfinished")
         try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with open(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
                 file.writelines(
                     json.dumps([table.name, *_storable(row)]) + "\n" for table, row in self._pending
@@ -256,7 +265,7 @@ class Journal:
         if self._looked_for_spool:
             return
         self._looked_for_spool = True
-        path = self._database.path
+        path = self._spool_path
         for spooled in sorted(path.parent.glob(f"{path.name}-*.spool")):
             try:
                 lines = spooled.read_text().splitlines()
@@ -266,11 +275,11 @@ class Journal:
                 spooled.unlink(missing_ok=True)
             except FileNotFoundError:  # another process has written it
                 continue
-            except (BlocksError, sqlite3.Error, OSError, ValueError, KeyError) as error:
+            except (BlocksError, OSError, ValueError, KeyError) as error:
                 _LOGGER.warning("The spooled records in %s could not be written: %s", spooled, error)
 
 
-def _insert(connection: sqlite3.Connection, rows: Sequence[tuple[Table, Row]]) -> None:
+def _insert(connection: Connection, rows: Sequence[tuple[Table, Row]]) -> None:
     for table in TABLES.values():
         mine: list[Row] = [row for of, row in rows if of is table]
         if not table.is_event:
@@ -290,7 +299,8 @@ def _insert(connection: sqlite3.Connection, rows: Sequence[tuple[Table, Row]]) -
 def _storable(row: Row) -> Row:
     """Return a row as the database can hold it, as one bad value must not keep back what comes after it.
 
-    Such are half a surrogate pair, as in a file name that was printed, a name that is a path, a huge number.
+    Such are half a surrogate pair, as in a file name that was printed, a NUL character, a name that is a path, a huge
+    number.
     """
     return tuple(map(_storable_value, row))
 
@@ -298,7 +308,7 @@ def _storable(row: Row) -> Row:
 def _storable_value(value: Any) -> Any:
     if value is None or isinstance(value, float) or (isinstance(value, int) and -(2**63) <= value < 2**63):
         return value
-    return str(value).encode(errors="backslashreplace").decode()
+    return str(value).encode(errors="backslashreplace").decode().replace("\0", "\\x00")
 
 
 @lru_cache
@@ -316,25 +326,22 @@ def _statement(table: Table, rows: int) -> str:
 
 
 _lock = Lock()
-_current: tuple[tuple[int, Path], Journal] | None = None
+_current: tuple[tuple[int, Settings], Journal] | None = None
 _at_exit = False
 
 
 def current_journal() -> Journal:
     """Return the journal of the settings' database: one for a process, anew after a fork.
 
-    Raises:  AddressInvalid.
+    Raises:  AddressInvalid; DatabaseUnavailable: there is no driver for the database.
     """
     global _current, _at_exit
-    path = Settings.from_environment().database_file
+    settings = Settings.from_environment()
     with _lock:
-        if _current is None or _current[0] != (os.getpid(), path):
+        if _current is None or _current[0] != (os.getpid(), settings):
             if _current is not None and _current[0][0] == os.getpid():
                 _current[1].close()
-            _current = (
-                (os.getpid(), path),
-                Journal(Database(path, durable=False, wait_seconds=_LOCKED_SECONDS)),
-            )
+            _current = (os.getpid(), settings), _open(settings)
             if not _at_exit:
                 _at_exit = True
                 atexit.register(close_journal)
@@ -342,6 +349,13 @@ def current_journal() -> Journal:
                     before=_hold_at_fork, after_in_parent=_let_go_after_fork, after_in_child=_renew_after_fork
                 )
         return _current[1]
+
+
+def _open(settings: Settings) -> Journal:
+    database = open_database(settings, purpose=RUNS, durable=False, wait_seconds=_LOCKED_SECONDS)
+    if not settings.is_postgresql:
+        return Journal(database, settings.database_file)
+    return Journal(database, settings.home / f"runs-{sha256(database.place.encode()).hexdigest()[:16]}")
 
 
 def _hold_at_fork() -> None:
@@ -358,9 +372,9 @@ def _renew_after_fork() -> None:
     global _current, _lock
     _lock = Lock()
     if _current is not None:
-        (_process_id, path), journal = _current
+        (_process_id, settings), journal = _current
         journal.renew_after_fork()
-        _current = (os.getpid(), path), journal
+        _current = (os.getpid(), settings), journal
 
 
 def close_journal() -> None:

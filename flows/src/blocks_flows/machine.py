@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from blocks_core.mask import SECRETS_IN_USE
 from blocks_flows.errors import IllegalTransition, UpstreamFailed
 from blocks_flows.states import FINISHED, SUCCESSFUL, State, StateType
 
@@ -46,6 +47,8 @@ class RetryPolicy:
 
 NO_RETRY = RetryPolicy()
 _MAX_MESSAGE = 2000
+_MAX_READ = 1_000_000
+"""Of an exception's text: more would take long to look through."""
 
 
 class Node:
@@ -286,13 +289,15 @@ def final_state(reference: Sequence[Node], results: Any, at: float) -> State:
 
 
 def describe(error: BaseException) -> str:
-    """Return an exception as a short text: its class and what it says."""
+    """Return an exception as a short text: its class and what it says, without the secrets in use."""
     try:
         text = str(error)
     except Exception:  # noqa: BLE001 - the exception is the user's code, and so is what makes its text
         text = "(its text cannot be made)"
-    if len(text) > _MAX_MESSAGE:
-        text = f"{text[:_MAX_MESSAGE]}… ({len(text)} characters)"
+    length = len(text)
+    text = SECRETS_IN_USE.hide(text[:_MAX_READ])  # before it is cut: the half of a secret would not be found
+    if len(text) > _MAX_MESSAGE or length > _MAX_READ:
+        text = f"{text[:_MAX_MESSAGE]}… ({length} characters)"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from blocks_core.block import Block
 from blocks_core.errors import FieldProblem
+from blocks_core.masking import SECRETS_IN_USE, secret_texts, without
 from blocks_core.names import suggest
 from blocks_core.secret import is_secret
 from blocks_flows.context import FRAME
@@ -121,7 +122,7 @@ class SignatureParameters:
             checked = self._model.model_validate(given)
         except ValidationError as error:
             problems = [
-                FieldProblem(".".join(map(str, each["loc"])), each["msg"])
+                FieldProblem(".".join(map(str, each["loc"])), without(each["msg"], secret_texts(given)))
                 for each in error.errors(include_url=False, include_context=False, include_input=False)
             ]
             raise ParametersInvalid(self._flow, problems) from None  # its text may repeat a secret's value
@@ -146,13 +147,18 @@ class SignatureParameters:
 
 
 def describe_values(values: Mapping[str, Any]) -> str:
-    """Return values as JSON for the record of a run: blocks by their address, secrets masked."""
+    """Return values as JSON for the record of a run: blocks by their address, secrets masked.
+
+    So is a secret in use that stands in a text, or is a number: each on its own, so that it stays JSON.
+    """
     return json.dumps({name: _describe(value, _MAX_DEPTH) for name, value in values.items()})
 
 
 def _describe(value: Any, depth: int) -> Any:
-    if value is None or isinstance(value, (bool, str)):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return SECRETS_IN_USE.hide(value)
     if isinstance(value, (int, float)):
         return _describe_number(value)
     if depth == 0:
@@ -164,7 +170,7 @@ def _describe(value: Any, depth: int) -> Any:
         return {"block": saved.address if saved else value.type_info.slug or type(value).__name__}
     if isinstance(value, Mapping):
         pairs = cast("Mapping[Any, Any]", value).items()
-        return {str(key): _describe(item, depth - 1) for key, item in pairs}
+        return {SECRETS_IN_USE.hide(str(key)): _describe(item, depth - 1) for key, item in pairs}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_describe(item, depth - 1) for item in cast("list[Any]", value)]
     if isinstance(value, BaseModel):
@@ -176,17 +182,19 @@ def _describe_plain(value: Any, depth: int) -> Any:
     if isinstance(value, Enum):
         return _describe(value.value, depth)
     if isinstance(value, (date, time)):
-        return value.isoformat()
+        return SECRETS_IN_USE.hide(value.isoformat())
     if isinstance(value, (PurePath, UUID, Decimal)):
-        return str(value)
+        return SECRETS_IN_USE.hide(str(value))
     return f"<{type(value).__name__}>"  # never a repr: it may show what should not be seen
 
 
 def _describe_number(value: float) -> Any:
     """Return a number that JSON can hold, else a text."""
-    if isinstance(value, int):
-        return value if value.bit_length() < _MAX_BITS else "<int>"
-    return value if isfinite(value) else str(float(value))
+    if isinstance(value, int) and value.bit_length() >= _MAX_BITS:
+        return "<int>"
+    text = str(value)
+    hidden = SECRETS_IN_USE.hide(text)
+    return value if hidden == text and isfinite(value) else hidden
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> FieldProblem:

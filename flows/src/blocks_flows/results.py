@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from blocks_core.capabilities import Storage
+from blocks_core.mask import SECRETS_IN_USE
 from blocks_flows.errors import ResultInvalid, ResultNotStorable
 from blocks_flows.ids import new_id
 
@@ -75,7 +76,7 @@ def write_result(
     storage.write(path, json.dumps(header).encode() + b"\n" + payload)
     saved = storage.saved_as
     address = saved.address if saved else storage.type_info.slug or type(storage).__name__
-    return StoredResult(address, path, storage.location(path))
+    return StoredResult(address, path, SECRETS_IN_USE.hide(storage.location(path)))
 
 
 def read_result(storage: Storage, path: str) -> Any:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from blocks_flows.errors import RunNotFound
+from blocks_flows.journal import RUNS
 from blocks_registry.database import Database
 from blocks_registry.opening import open_database
 
@@ -30,7 +30,7 @@ class RunRecords:
     """Reads flow runs, task runs, states, logs and alerts; times are Unix times in seconds."""
 
     def __init__(self, database: Database | None = None) -> None:
-        self._database = database or open_database(durable=False)
+        self._database = database or open_database(purpose=RUNS, durable=False)
 
     def list_runs(self, wanted: RunFilter) -> list[dict[str, Any]]:
         """Return flow runs, the newest first."""
@@ -94,8 +94,8 @@ class RunRecords:
     def _select(self, query: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         self._database.migrate("flows", "blocks_flows.migrations")
         with self._database.reading() as connection:
-            cursor: sqlite3.Cursor = connection.execute(query, values)
-            names = [column[0] for column in cursor.description]
+            cursor = connection.execute(query, values)
+            names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor]
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import time
+from typing import TypeVar
 from uuid import UUID
 
 from blocks_core.admission import Admission
 from blocks_core.comparing import compare
 from blocks_core.current import current_actor
 from blocks_core.document import Document, DocumentTree, Draft, Json, dotted
-from blocks_core.errors import BlockTypeNotFound, ReferenceBroken, did_you_mean
+from blocks_core.errors import BlockTypeNotFound, KeyUnknown, ReferenceBroken, did_you_mean
 from blocks_core.names import join_address, suggest
 from blocks_core.records import AuditEntry, AuditReport, FieldChange, Summary, Usage, VersionSummary
 from blocks_core.registry import Edit, Put, Registration, Remove, Rename, decide_registration
@@ -25,6 +26,8 @@ from blocks_registry.keys import KeyLedger
 from blocks_registry.rows import block_type_of, document_of, summary_of, version_of
 from blocks_registry.usages import UsageRecorder, usages_of
 
+Found = TypeVar("Found")
+
 
 class LocalRegistry:
     """Types and documents in a database. Safe to share between threads and processes."""
@@ -36,7 +39,7 @@ class LocalRegistry:
         keys = KeyLedger(vault)
         self._audit = Audit(vault, keys)
         self._gates = Gates(self._admission, keys, self._audit)
-        self._usages = UsageRecorder(database.relaxed("usages", wait_seconds=1.0))
+        self._usages = UsageRecorder(database.relaxed(wait_seconds=1.0))
 
     def register(self, block_type: BlockType) -> Registration:
         """Note a type; `Registry.register` says more."""
@@ -82,6 +85,12 @@ class LocalRegistry:
     def load(self, slug: str, name: str, *, version: int | None = None) -> DocumentTree:
         """Return a document and what it refers to; `Registry.load` says more."""
         self._prepare()
+        documents, root = _once_more(lambda: self._tree(slug, name, version))
+        resolved = [(str(found.id), found.version) for found in documents.values()]
+        self._usages.note(resolved, current_actor())
+        return DocumentTree(root, documents)
+
+    def _tree(self, slug: str, name: str, version: int | None) -> tuple[dict[UUID, Document], Document]:
         with self._database.reading() as connection:
             rows = connection.execute(statements.TREE, (_number(version), slug, name)).fetchall()
             documents = {found.id: found for found in (document_of(row, self._vault) for row in rows)}
@@ -91,9 +100,7 @@ class LocalRegistry:
             if root is None:
                 raise not_found(connection, slug, name, version)
             _refuse_lost_references(connection, documents)
-        resolved = [(str(found.id), found.version) for found in documents.values()]
-        self._usages.note(resolved, current_actor())
-        return DocumentTree(root, documents)
+        return documents, root
 
     def read(self, slug: str, name: str, *, version: int | None = None) -> Document:
         """Return a document without its secrets; `Registry.read` says more."""
@@ -211,7 +218,7 @@ class LocalRegistry:
     def verify_audit(self, head: str | None = None) -> AuditReport:
         """Look at the whole chain of the audit; `Registry.verify_audit` says more."""
         self._prepare()
-        with self._database.transaction() as connection:  # no row may come while it is looked at
+        with self._database.snapshot() as connection:  # no row may come while it is looked at
             return self._audit.verify(connection, head)
 
     def note(self, action: str, subject: str, detail: Mapping[str, Json] | None = None) -> None:
@@ -230,8 +237,12 @@ class LocalRegistry:
 
     def _one(self, slug: str, name: str, version: int | None, vault: Vault | None) -> Document:
         self._prepare()
-        with self._database.reading() as connection:
-            return self._row(connection, slug, name, version, vault)
+
+        def read() -> Document:
+            with self._database.reading() as connection:
+                return self._row(connection, slug, name, version, vault)
+
+        return _once_more(read)
 
     def _row(
         self, connection: Connection, slug: str, name: str, version: int | None, vault: Vault | None
@@ -246,6 +257,17 @@ class LocalRegistry:
         if row is None:
             raise not_found(connection, slug, name, None)
         return str(row[0])
+
+
+def _once_more(read: Callable[[], Found]) -> Found:
+    """Read, and again where the key was let go between the reading of a row and that of the keyring.
+
+    By then the row is sealed with another: no key is let go that seals a row.
+    """
+    try:
+        return read()
+    except KeyUnknown:
+        return read()
 
 
 def _refuse_lost_references(connection: Connection, documents: Mapping[UUID, Document]) -> None:

@@ -1,19 +1,23 @@
 """Numbered migrations with checksums: `0001_types.sql`, `0002_….sql` in a package's folder.
 
 Each runs once, in order, in one transaction under the write lock; a file that was changed after it ran
-is refused, as the tables would not be what the code believes.
+is refused, as the tables would not be what the code believes. The files are the same for every kind of database:
+they are written in SQLite's words, and `Dialect` has those of another.
 """
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from time import time
 
+from blocks_registry.database import Connection
 from blocks_registry.errors import DatabaseTooNew, RegistryError
 
 _TABLE = """
@@ -26,6 +30,8 @@ CREATE TABLE IF NOT EXISTS migrations (
     PRIMARY KEY (component, number)
 )
 """
+_ADD = "INSERT INTO migrations (component, number, name, checksum, applied_at) VALUES (?, ?, ?, ?, ?)"
+_APPLIED = "SELECT number, name, checksum FROM migrations WHERE component = ?"
 
 
 @dataclass(frozen=True)
@@ -42,49 +48,61 @@ class Migration:
         return sha256(self.sql.encode()).hexdigest()
 
 
-def migrate(connection: sqlite3.Connection, component: str, package: str, where: Path) -> None:
+@dataclass(frozen=True)
+class Dialect:
+    """How a kind of database differs from SQLite in what migrations say."""
+
+    has_migrations: str
+    """A SELECT that gives a row where the table `migrations` is there."""
+    types: Mapping[str, str]
+    """Type of a column in the files -> what it is called here."""
+
+    def translated(self, sql: str) -> str:
+        """Return the SQL of a migration in this dialect."""
+        return re.sub(r"\b[A-Z]+\b", lambda word: self.types.get(word[0], word[0]), sql)
+
+
+@dataclass(frozen=True)
+class Host:
+    """The database that is migrated."""
+
+    place: str
+    dialect: Dialect
+    writing: Callable[[], AbstractContextManager[object]]
+    """Opens a transaction on the connection, which no other writer nor another migration runs beside."""
+
+
+def migrate(connection: Connection, component: str, package: str, host: Host) -> None:
     """Apply what of a component's migrations was not applied yet.
 
     Raises:  DatabaseTooNew: the database has migrations that this version does not know.
              RegistryError: a migration was changed after it ran.
     """
     migrations = _read(package)
-    if _pending(connection, component, migrations, where):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            connection.execute(_TABLE)
-            for migration in _pending(connection, component, migrations, where):
+    is_new = connection.execute(host.dialect.has_migrations).fetchone() is None
+    if is_new or _pending(connection, component, migrations, host.place):
+        with host.writing():
+            connection.execute(host.dialect.translated(_TABLE))
+            for migration in _pending(connection, component, migrations, host.place):
                 for statement in _statements(migration.sql):
-                    connection.execute(statement)
+                    connection.execute(host.dialect.translated(statement))
                 connection.execute(
-                    "INSERT INTO migrations (component, number, name, checksum, applied_at) "
-                    "VALUES (?, ?, ?, ?, ?)",
-                    (component, migration.number, migration.name, migration.checksum, time()),
+                    _ADD, (component, migration.number, migration.name, migration.checksum, time())
                 )
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
 
 
 def _pending(
-    connection: sqlite3.Connection, component: str, migrations: list[Migration], where: Path
+    connection: Connection, component: str, migrations: list[Migration], place: str
 ) -> list[Migration]:
-    try:
-        rows = connection.execute(
-            "SELECT number, name, checksum FROM migrations WHERE component = ?", (component,)
-        ).fetchall()
-    except sqlite3.OperationalError as error:
-        if "no such table" not in str(error):
-            raise
-        rows = []
-    applied: dict[int, tuple[str, str]] = {number: (name, checksum) for number, name, checksum in rows}
+    applied: dict[int, tuple[str, str]] = {
+        number: (name, checksum)
+        for number, name, checksum in connection.execute(_APPLIED, (component,)).fetchall()
+    }
     known = {migration.number for migration in migrations}
     for number, (name, _) in sorted(applied.items()):
         if number not in known:
             raise DatabaseTooNew(
-                f"The database {where} was changed by a newer version of Blocks (migration {component} "
+                f"The database {place} was changed by a newer version of Blocks (migration {component} "
                 f"{number}, '{name}'). Upgrade blocks-{component}, or choose another database with BLOCKS_URL."
             )
     for migration in migrations:
@@ -92,7 +110,7 @@ def _pending(
         if checksum != migration.checksum:
             raise RegistryError(
                 f"Migration {component} {migration.number} ('{migration.name}') was changed after it ran on "
-                f"{where}. Reinstall blocks-{component}; a change of tables needs a new number."
+                f"{place}. Reinstall blocks-{component}; a change of tables needs a new number."
             )
     return [migration for migration in migrations if migration.number not in applied]
 

@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
-from blocks_core.key_file import FileKeyProvider
+from typing import TYPE_CHECKING
+
+from blocks_core.key_providers import open_key_provider
+from blocks_core.keyring import KeyProvider
 from blocks_core.library import Library
 from blocks_core.vault import Vault
-from blocks_registry.database import WAIT_SECONDS, Database
+from blocks_registry.database import DOCUMENTS, WAIT_SECONDS, Database
+from blocks_registry.errors import DatabaseUnavailable
 from blocks_registry.local import LocalRegistry
 from blocks_registry.settings import Settings
+from blocks_registry.sqlite_database import SqliteDatabase
+
+if TYPE_CHECKING:
+    from blocks_registry.rotation import Rotation
 
 
 def open_database(
-    settings: Settings | None = None, *, durable: bool = True, wait_seconds: float = WAIT_SECONDS
+    settings: Settings | None = None,
+    *,
+    purpose: str = DOCUMENTS,
+    durable: bool = True,
+    wait_seconds: float = WAIT_SECONDS,
 ) -> Database:
-    """Return the embedded database of the settings; it is opened at first use.
+    """Return the database of the settings; it is opened at first use.
 
-    Args:    durable: see `Database`. wait_seconds: how long to wait for another process's lock.
-    Raises:  AddressInvalid.
+    Args:    purpose: what is written; on a server, writers of different purposes do not wait for each other.
+             durable: wait for the disk at each commit. wait_seconds: how long to wait for another process's lock.
+    Raises:  AddressInvalid; DatabaseUnavailable: there is no driver for it.
     """
     settings = settings or Settings.from_environment()
-    return Database(settings.database_file, durable=durable, wait_seconds=wait_seconds)
+    if settings.is_postgresql:
+        try:  # late: the driver takes a fifth of a second to import, and not everybody has it
+            from blocks_registry.postgres_database import PostgresDatabase
+        except ImportError as error:
+            raise DatabaseUnavailable(
+                f"BLOCKS_URL names a PostgreSQL database, and its driver cannot be imported ({error}). Install it: "
+                f"pip install 'blocks-registry[postgresql]'"
+            ) from error
+        return PostgresDatabase(settings.url, purpose=purpose, durable=durable, wait_seconds=wait_seconds)
+    return SqliteDatabase(settings.database_file, durable=durable, wait_seconds=wait_seconds)
 
 
 def open_registry(settings: Settings | None = None) -> LocalRegistry:
@@ -28,7 +50,28 @@ def open_registry(settings: Settings | None = None) -> LocalRegistry:
     Raises:  AddressInvalid.
     """
     settings = settings or Settings.from_environment()
-    return LocalRegistry(open_database(settings), Vault(FileKeyProvider(settings.key_file)))
+    return LocalRegistry(open_database(settings), Vault(open_keys(settings)))
+
+
+def open_keys(settings: Settings | None = None) -> KeyProvider:
+    """Return the key provider of the settings; nothing is read before its first use.
+
+    Raises:  KeysInvalid: no such provider is installed.
+    """
+    settings = settings or Settings.from_environment()
+    return open_key_provider(settings.keys, settings.home)
+
+
+def open_rotation(settings: Settings | None = None, changes: KeyProvider | None = None) -> Rotation:
+    """Return what changes the keys of the settings' registry.
+
+    Args:    changes: see `Rotation`.
+    Raises:  AddressInvalid, KeysInvalid.
+    """
+    from blocks_registry.rotation import Rotation  # late: start-up time, and few programs change keys
+
+    settings = settings or Settings.from_environment()
+    return Rotation(open_database(settings), open_keys(settings), changes)
 
 
 def open_library(settings: Settings | None = None) -> Library:

@@ -1,20 +1,22 @@
-"""Where things are kept: two environment variables, read when they are needed.
+"""Where things are kept: environment variables, read when they are needed.
 
 | variable | what | default |
 |---|---|---|
 | `BLOCKS_HOME` | folder of the embedded database and the key file | `~/.blocks` |
-| `BLOCKS_URL` | the registry | `sqlite:///` and the file `blocks.db` in the home folder |
+| `BLOCKS_URL` | `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST:PORT/DATABASE` | SQLite, `blocks.db` there |
+| `BLOCKS_KEYS` | `file[:PATH]`, `env[:VARIABLE]`, `keyring`, or a plugin's word | `file`, `keys.json` there |
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from blocks_registry.errors import AddressInvalid
 
 _SQLITE = "sqlite:///"
+_POSTGRESQL = ("postgresql://", "postgres://")
 
 
 @dataclass(frozen=True)
@@ -22,18 +24,25 @@ class Settings:
     """Where the registry and its keys are."""
 
     home: Path
-    url: str
+    url: str = field(repr=False)
+    """It may hold a password."""
+    keys: str = "file"
+    """The key provider and its argument: `name` or `name:argument`."""
 
     @classmethod
     def from_environment(cls) -> Settings:
         """Return the settings of this moment."""
         home = Path(os.environ.get("BLOCKS_HOME") or "~/.blocks").expanduser()
-        return cls(home=home, url=os.environ.get("BLOCKS_URL") or f"{_SQLITE}{home / 'blocks.db'}")
+        return cls(
+            home=home,
+            url=os.environ.get("BLOCKS_URL") or f"{_SQLITE}{home / 'blocks.db'}",
+            keys=os.environ.get("BLOCKS_KEYS") or "file",
+        )
 
     @property
-    def key_file(self) -> Path:
-        """Return where the file key provider keeps its keys."""
-        return self.home / "keys.json"
+    def is_postgresql(self) -> bool:
+        """Tell whether the URL names a database on a PostgreSQL server."""
+        return self.url.startswith(_POSTGRESQL)
 
     @property
     def database_file(self) -> Path:
@@ -46,6 +55,7 @@ class Settings:
             scheme = self.url.partition(":")[0]
             raise AddressInvalid(
                 f"The registry's URL begins with '{scheme}:', which this version cannot open. "
-                f"Set BLOCKS_URL to sqlite:///PATH, or unset it to use {self.home / 'blocks.db'}."
+                f"Set BLOCKS_URL to sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or unset it to "
+                f"use {self.home / 'blocks.db'}."
             )
         return Path(path).expanduser()

@@ -81,7 +81,7 @@ JOIN document_versions AS v ON v.document_id = tree.id AND v.version = tree.vers
 
 REACHES = """
 WITH RECURSIVE tree (id) AS (
-    SELECT ?
+    SELECT id FROM documents WHERE id = ?
     UNION
     SELECT r.target_id FROM tree
     JOIN documents AS d ON d.id = tree.id
