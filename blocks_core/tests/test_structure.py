@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from enum import Enum
 from typing import Any
 
 from pydantic import BaseModel, Field, Secret, SecretBytes, SecretStr
 
 from blocks_core import Block, Storage
+from blocks_core.differences import differences
 from blocks_core.schema import describe, schema_of
-from blocks_core.structure import differences, structure
+from blocks_core.structure import structure
 
 
 class Held(Block, slug="held"):
@@ -81,6 +83,32 @@ def test_a_known_schema_keeps_its_hash() -> None:
     assert hash_of({"name": str, "tree": Tree, "held": Held | None}) == "2746f5bc9d6b3d2fad54a508520adca6"
 
 
+def test_what_looks_alike_in_json_is_told_apart() -> None:
+    class Model(BaseModel):
+        x: int
+
+    assert hash_of({"a": Model}) != hash_of({"a": Secret[Model]})
+    assert hash_of({"a": Decimal}) != hash_of({"a": float | str})
+    assert hash_of({"a": list[int]}) != hash_of({"a": set[int]})
+
+
+def test_the_fields_of_a_type_that_holds_its_own_kind_count() -> None:
+    class One(Block, slug="link"):
+        """Links."""
+
+        value: int
+        next: One | None = None
+
+    class Other(Block, slug="link"):
+        """Links."""
+
+        value: str
+        next: Other | None = None
+
+    assert describe(One).structure_hash != describe(Other).structure_hash
+    assert structure(schema_of(One))["properties"].keys() == {"value", "next"}
+
+
 def test_secrets_of_any_kind_are_marked() -> None:
     properties: Any = schema_of(block({"a": SecretStr, "b": Secret[list[int]], "c": str}))["properties"]
     assert [name for name, part in properties.items() if part.get("writeOnly")] == ["a", "b"]
@@ -114,6 +142,6 @@ def test_differences_are_told_by_path() -> None:
     found = {item.text: item.compatible for item in differences(old, new)}
     assert found == {
         "field 'm.deep' was integer and is string": False,
-        "field 'gone' is gone": False,
-        "field 'extra' is new and optional": True,
+        "field 'gone' is gone (it was integer)": False,
+        "field 'extra' is new and optional (integer)": True,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from inspect import cleandoc, isabstract
 from typing import Any, ClassVar, Self, cast
@@ -17,6 +18,7 @@ from blocks_core.checks import CheckReport
 from blocks_core.current import current_library
 from blocks_core.errors import BlockTypeInvalid, NameInvalid
 from blocks_core.names import check_slug, join_address
+from blocks_core.upgrading import Upgrade, declared_upgrades
 
 RESERVED = frozenset({"load", "aload", "save", "asave", "delete", "adelete", "check", "acheck", "saved_as"})
 """Names of `Block` itself, which no field may take."""
@@ -32,6 +34,8 @@ class TypeInfo:
     title: str
     description: str
     capabilities: tuple[str, ...]
+    upgrades: Mapping[int, Upgrade] = field(default_factory=dict[int, Upgrade], repr=False, hash=False)
+    """Version that stored a block -> function that brings its fields to the next version."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ class Block(BaseModel, ABC):
     """Configuration, credentials and behaviour in one object, saved under a name.
 
     A type is declared by its class statement: `class S3(Storage, slug="s3", version=2)`. The slug is not
-    inherited; a class without one is abstract. `version` counts changes of the structure, from 1.
+    inherited; a class without one is abstract. `version` counts changes of the structure, from 1; a function
+    decorated with `@upgrades(from_version=1)` brings what version 1 stored to version 2.
     """
 
     model_config = ConfigDict(
@@ -86,12 +91,14 @@ class Block(BaseModel, ABC):
         _refuse_reserved_fields(cls)
         cls._capability = capability
         found = {base.__dict__["_capability"] for base in cls.__mro__ if base.__dict__.get("_capability")}
+        checked = _checked_version(cls, version)
         cls.type_info = TypeInfo(
             slug=_checked_slug(cls, slug),
-            version=_checked_version(cls, version),
+            version=checked,
             title=_title_of(cls),
             description=cleandoc(cls.__doc__ or "") if "__doc__" in cls.__dict__ else "",
             capabilities=tuple(sorted(found)),
+            upgrades=declared_upgrades(cls.__name__, checked if slug else None, vars(cls)),
         )
 
     @classmethod
@@ -122,8 +129,10 @@ class Block(BaseModel, ABC):
     def load(cls, name: str, *, version: int | None = None) -> Self:
         """Return a saved block: by name from its own type, by `slug/name` from `Block` or a capability.
 
+        What an older version of the type stored is upgraded; nothing is written back until it is saved.
+
         Args:    version: of the document; None is the newest.
-        Raises:  NotFound, PluginBroken, BlockInvalid, SchemaConflict, SchemaTooNew, KeyringError.
+        Raises:  NotFound, PluginBroken, BlockInvalid, UpgradeMissing, UpgradeFailed, SchemaTooNew, KeyringError.
         """
         return current_library().load(cls, name, version=version)
 

@@ -41,16 +41,25 @@ class BlockType:
     """Python code that loads a block of the type."""
     logo: str = field(default="", repr=False)
     """SVG text."""
+    upgrades: tuple[int, ...] = ()
+    """The versions from which an upgrade leads to the next."""
 
     def to_json(self) -> dict[str, Json]:
-        """Return the fields as a JSON object."""
-        return cast("dict[str, Json]", asdict(self) | {"capabilities": list(self.capabilities)})
+        """Return the fields as a JSON object; `upgrades` is there where there are any, as older readers lack it."""
+        values = cast("dict[str, Json]", asdict(self) | {"capabilities": list(self.capabilities)})
+        del values["upgrades"]
+        if self.upgrades:
+            values["upgrades"] = list(self.upgrades)
+        return values
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> BlockType:
         """Return what `to_json` gave."""
-        values: dict[str, Any] = {**value, "capabilities": tuple(value["capabilities"])}
-        return cls(**values)
+        lists: dict[str, Any] = {
+            "capabilities": tuple(value["capabilities"]),
+            "upgrades": tuple(value.get("upgrades", ())),
+        }
+        return cls(**{**value, **lists})
 
     def secret_fields(self) -> tuple[str, ...]:
         """Return the names of the fields whose own value may be a secret."""
@@ -81,6 +90,7 @@ def describe(block_type: type[Block], *, distribution: str = "", distribution_ve
         distribution_version=distribution_version,
         example=f'from {root} import {block_type.__name__}\n\nblock = {block_type.__name__}.load("NAME")\n',
         logo=_logo_of(root, slug),
+        upgrades=tuple(block_type.type_info.upgrades),
     )
 
 
@@ -136,6 +146,10 @@ class _Generator(GenerateJsonSchema):
 
     def bytes_schema(self, schema: core_schema.BytesSchema) -> JsonSchemaValue:
         return {**super().bytes_schema(schema), "contentEncoding": "base64"}
+
+    def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
+        """Tell a decimal from the choice of a number and a text, which pydantic describes alike."""
+        return {**super().decimal_schema(schema), "x-decimal": True}
 
     def json_or_python_schema(self, schema: core_schema.JsonOrPythonSchema) -> JsonSchemaValue:
         found = super().json_or_python_schema(schema)

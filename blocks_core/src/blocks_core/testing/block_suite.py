@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 from xml.etree import ElementTree as ET
 
@@ -20,6 +21,7 @@ from blocks_core.document import Encoded
 from blocks_core.manifest import manifest_file, manifest_text
 from blocks_core.schema import describe
 from blocks_core.testing.memory import memory_library
+from blocks_core.testing.old_documents import plant_old_document, upgraded, with_canaries
 
 
 class BlockSuite:
@@ -37,6 +39,19 @@ class BlockSuite:
         offers = [offer for offer in read_offers("blocks.types") if offer.name == slug]
         assert len(offers) == 1, f"give one entry point '{slug}' in the group blocks.types"
         return offers[0]
+
+    @pytest.fixture
+    def old_documents(self) -> Mapping[int, Any]:
+        """Return what each older version of the type stored of a block: version -> stored form.
+
+        `block inspect SLUG/NAME --stored` writes it, with example texts for secrets.
+        """
+        return {}
+
+    @pytest.fixture
+    def held_blocks(self) -> Mapping[str, Block]:
+        """Return the saved blocks that old documents refer to: id, as in their marks -> block."""
+        return {}
 
     def test_its_entry_point_names_it(self, block: Block, offer: Offer) -> None:
         """The entry point's name is the slug, its target the class."""
@@ -82,6 +97,52 @@ class BlockSuite:
         """A misspelt field is never silently accepted."""
         with pytest.raises(ValidationError, match="no_such_field"):
             type(block).model_validate({"no_such_field": 1})
+
+    def test_each_older_version_has_a_document_to_upgrade(
+        self, block: Block, old_documents: Mapping[int, Any]
+    ) -> None:
+        """Nothing is asked of a type at version 1."""
+        slug, version = slug_of(type(block)), type(block).type_info.version
+        missing = [old for old in range(1, version) if old not in old_documents]
+        assert not missing, (
+            f"give what version {' and '.join(map(str, missing))} of '{slug}' stored in the fixture 'old_documents': "
+            f'with that version installed, save a block and run "block inspect {slug}/NAME --stored"'
+        )
+        odd = sorted(old_documents.keys() - set(range(1, version)))
+        assert not odd, (
+            f"'old_documents' has version {odd[0]}, which is none before version {version} of '{slug}'"
+        )
+
+    def test_what_older_versions_stored_is_loaded(
+        self, block: Block, old_documents: Mapping[int, Any], held_blocks: Mapping[str, Block]
+    ) -> None:
+        """By the library, from a registry; saved again, it is what it was."""
+        for version, stored in old_documents.items():
+            library = memory_library()
+            name = plant_old_document(library, type(block), version, Encoded.from_json(stored), held_blocks)
+            with use_library(library):
+                loaded = type(block).load(name)
+                loaded.save("again")
+                assert type(block).load("again") == loaded
+
+    def test_upgrading_is_pure(self, block: Block, old_documents: Mapping[int, Any]) -> None:
+        """The same stored form gives the same, and is left as it was."""
+        for version, stored in old_documents.items():
+            content, before = Encoded.from_json(stored), json.dumps(stored)
+            first, second = (upgraded(memory_library(), type(block), version, content) for _ in range(2))
+            assert first.content == second.content, (
+                f"upgrading from version {version} gives another result each time"
+            )
+            assert content == Encoded.from_json(json.loads(before)), f"version {version} was changed in place"
+
+    def test_no_upgrade_reads_a_secret(self, block: Block, old_documents: Mapping[int, Any]) -> None:
+        """Each is where it was moved to, whole, or was dropped; none is part of another value."""
+        for version, stored in old_documents.items():
+            content, canaries = with_canaries(Encoded.from_json(stored))
+            done = upgraded(memory_library(), type(block), version, content)
+            shown = f"{done!r} {done.content.data_text()} {done.content.marks_text()}"
+            assert not [canary for canary in canaries if canary in shown]
+            assert all(secret.data in canaries for secret in done.content.secrets.values())
 
     def test_no_secret_shows(self, block: Block) -> None:
         """Not in repr, str, dumps, or the refusal of a wrong field beside it."""

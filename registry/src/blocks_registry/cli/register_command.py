@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from contextlib import closing, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from blocks_core.discovery import read_offers
-from blocks_registry.cli.schema_paths import SchemaReader
 from blocks_registry.cli.unknown_types import class_name
 from blocks_registry.output import emit_note, emit_rows, examples, output_option
 from blocks_registry.registering import Outcome, register_all, register_file, register_module
+from blocks_registry.schema_paths import SchemaReader
+
+if TYPE_CHECKING:
+    from blocks_core.library import Library
 
 _COLUMNS = (
     ("slug", "Slug"),
@@ -51,9 +55,10 @@ def register(
             outcomes = register_file(library, file)
         else:
             outcomes = register_all(library)
+        stored = {outcome.slug: _stored_before(library, outcome) for outcome in outcomes}
     emit_rows(
         output,
-        [_row(outcome) for outcome in outcomes],
+        [_row(outcome, stored[outcome.slug]) for outcome in outcomes],
         _COLUMNS,
         empty="No installed distribution offers block types. Install a plugin, such as blocks-standard.",
     )
@@ -61,12 +66,55 @@ def register(
     if output == "table":
         for outcome in failed:
             emit_note(f"{outcome.slug}: {outcome.problem}".replace("\n", " "))
+        for outcome in outcomes:
+            _say_what_is_outdated(outcome, stored[outcome.slug])
         _say_what_is_next(outcomes)
     if failed:
         ctx.exit(1)
 
 
-def _row(outcome: Outcome) -> dict[str, Any]:
+def _stored_before(library: Library, outcome: Outcome) -> Counter[int]:
+    """Return how many blocks are stored by each older version of a type that was registered."""
+    known = outcome.block_type
+    if known is None or known.version == 1:
+        return Counter()
+    versions = Counter(summary.type_version for summary in library.registry.find(known.slug))
+    return Counter({version: count for version, count in versions.items() if version < known.version})
+
+
+def _say_what_is_outdated(outcome: Outcome, stored: Counter[int]) -> None:
+    known = outcome.block_type
+    if known is None or not stored:
+        return
+    versions = ", ".join(f"{count} by version {version}" for version, count in sorted(stored.items()))
+    missing = _missing_upgrades(outcome, stored)
+    what = known.slug
+    if missing:
+        listed = ", ".join(f"{start} to {start + 1}" for start in missing)
+        lost = sum(count for version, count in stored.items() if version <= max(missing))
+        emit_note(
+            f"{what}: Warning: {_blocks(lost)} cannot be loaded, as there is no upgrade from version {listed} "
+            f"(stored: {versions}). Add it to the class with @upgrades, or install a release that has it."
+        )
+    else:
+        emit_note(
+            f"{what}: {_blocks(stored.total())} stored by older versions ({versions}), upgraded when loaded. "
+            f'Write them back: "block upgrade --type {what}".'
+        )
+
+
+def _missing_upgrades(outcome: Outcome, stored: Counter[int]) -> list[int]:
+    from blocks_core.chain import missing_steps
+
+    known = outcome.block_type
+    return missing_steps(min(stored), known.version, known.upgrades) if known and stored else []
+
+
+def _blocks(count: int) -> str:
+    return "1 block" if count == 1 else f"{count} blocks"
+
+
+def _row(outcome: Outcome, stored: Counter[int]) -> dict[str, Any]:
     known = outcome.block_type
     return {
         "slug": outcome.slug,
@@ -75,6 +123,8 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "outcome": outcome.outcome,
         "distribution": outcome.distribution,
         "problem": outcome.problem or None,
+        "stored_before": {str(version): count for version, count in sorted(stored.items())},
+        "missing_upgrades": _missing_upgrades(outcome, stored),
     }
 
 

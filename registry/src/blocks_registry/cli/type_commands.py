@@ -11,9 +11,9 @@ import click
 
 from blocks_core.schema import BlockType
 from blocks_registry.cli.lazy_group import SuggestingGroup
-from blocks_registry.cli.schema_paths import SchemaReader, describe_options, is_secret
 from blocks_registry.cli.unknown_types import registered_type
 from blocks_registry.output import emit_json, emit_record, emit_rows, emit_text, examples, output_option
+from blocks_registry.schema_paths import SchemaReader, describe_options, is_secret
 
 _COLUMNS = (
     ("slug", "Slug"),
