@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -15,9 +16,9 @@ from blocks_core.errors import BlockInvalid, BlocksError, FieldProblem
 from blocks_core.library import Library
 from blocks_core.names import check_name, join_address
 from blocks_registry.cli.fields import Fields
-from blocks_registry.cli.schema_paths import is_secret
 from blocks_registry.cli.secret_input import is_terminal, read_secrets, read_secrets_object
 from blocks_registry.output import emit_note, emit_record, emit_text, examples, output_option
+from blocks_registry.schema_paths import is_secret
 
 Made = TypeVar("Made")
 
@@ -27,6 +28,7 @@ Made = TypeVar("Made")
         "block create s3 raw-data --set bucket=raw --set credentials=aws-credentials/prod",
         "block create aws-credentials prod --set access_key_id=AKIA... --secret secret_access_key",
         "block create secret api-key --secret value < key.txt",
+        "block create secret api-key --secret-ref value=env:API_KEY",
         """block create json settings --set-json 'value={"batch_size": 500}'""",
         "block create webhook ops --secret url --secret headers.Authorization",
         "vault read ... | block create aws-credentials prod --secrets-stdin",
@@ -53,6 +55,13 @@ Made = TypeVar("Made")
     help="A secret field: asked for on a terminal, else a line of standard input for each, in order.",
 )
 @click.option(
+    "--secret-ref",
+    "references",
+    multiple=True,
+    metavar="FIELD=REFERENCE",
+    help="A secret field that is kept elsewhere: env:NAME, file:PATH, or SLUG/NAME/KEY of a saved block.",
+)
+@click.option(
     "--secrets-stdin", is_flag=True, help="Secret fields from a JSON object {field: value} on standard input."
 )
 @click.option(
@@ -72,6 +81,7 @@ def create(  # noqa: PLR0913 one parameter for each option
     texts: tuple[str, ...],
     jsons: tuple[str, ...],
     secrets: tuple[str, ...],
+    references: tuple[str, ...],
     secrets_stdin: bool,
     from_file: Path | None,
     overwrite: bool,
@@ -80,7 +90,8 @@ def create(  # noqa: PLR0913 one parameter for each option
     """Save a new block of the type SLUG under NAME.
 
     Fields inside fields are named by dotted paths, items of lists by numbers from 0. Secrets never come from
-    arguments, which others can see; required ones that were not given are asked for on a terminal.
+    arguments, which others can see; required ones that were not given are asked for on a terminal. A reference to a
+    secret is read when the block is loaded, not here. In JSON it is written {"ref": "env:NAME"}.
     "block type inspect SLUG" lists the fields.
     """
     if secrets and secrets_stdin:
@@ -93,9 +104,11 @@ def create(  # noqa: PLR0913 one parameter for each option
         name = _one_name(name, named)
         address = join_address(slug, check_name(name))
         fields = Fields(
-            schema_of(block_type), what=f"Block '{address}'", load=lambda other: library.load(Block, other)
+            schema_of(block_type),
+            what=f"Block '{address}'",
+            load=lambda other: library.load(Block, other, resolve=False),
         )
-        _take_options(fields, texts, jsons, from_file)
+        _take_options(fields, _Given(texts, jsons, references), from_file)
         if secrets_stdin:
             read_secrets_object(fields)
         read_secrets(fields, secrets)
@@ -115,12 +128,24 @@ def _one_name(name: str | None, named: str | None) -> str:
     return found
 
 
-def _take_options(fields: Fields, texts: Sequence[str], jsons: Sequence[str], from_file: Path | None) -> None:
+@dataclass(frozen=True)
+class _Given:
+    """What options say of fields."""
+
+    texts: Sequence[str]
+    jsons: Sequence[str]
+    references: Sequence[str]
+
+
+def _take_options(fields: Fields, options: _Given, from_file: Path | None) -> None:
     """Take the fields of a file, then those of options, the outer ones before those inside them."""
     if from_file is not None:
         fields.take(_read_object(from_file))
-    setters = [(path, value, fields.set_json) for path, value in _pairs("--set-json", jsons)]
-    setters += [(path, value, fields.set_text) for path, value in _pairs("--set", texts)]
+    setters = [(path, value, fields.set_json) for path, value in _pairs("--set-json", options.jsons)]
+    setters += [(path, value, fields.set_text) for path, value in _pairs("--set", options.texts)]
+    setters += [
+        (path, value, fields.set_reference) for path, value in _pairs("--secret-ref", options.references)
+    ]
     given = [path for path, _, _ in setters]
     for path in given:
         if given.count(path) > 1:
@@ -134,7 +159,8 @@ def _pairs(option: str, words: Sequence[str]) -> list[tuple[str, str]]:
     for word in words:
         path, equals, value = word.partition("=")
         if not equals or not path:
-            raise click.UsageError(f"{option} needs FIELD=VALUE, such as {option} bucket=raw.")
+            such = "token=env:TOKEN" if option == "--secret-ref" else "bucket=raw"
+            raise click.UsageError(f"{option} needs FIELD=VALUE, such as {option} {such}.")
         if not word.isascii() and any("\ud800" <= char <= "\udfff" for char in word):
             raise click.UsageError(f"What was given to {option} is not UTF-8.")
         pairs.append((path, value))

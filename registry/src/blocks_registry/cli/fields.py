@@ -6,24 +6,29 @@ import json
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, NoReturn, cast
+from typing import Any, Final, NoReturn, cast
 
 import click
 from pydantic import Secret, SecretBytes, SecretStr
 
 from blocks_core.errors import BlockInvalid, FieldProblem, NameInvalid, did_you_mean
 from blocks_core.names import suggest
-from blocks_registry.cli.schema_paths import (
+from blocks_core.secret import SecretBytesRef, SecretRef
+from blocks_registry.schema_paths import (
     Options,
     SchemaReader,
     describe_options,
     is_secret,
     names_below,
+    secret_kind,
     takes_block,
     takes_bytes,
     takes_list,
     takes_text,
 )
+
+_REFERENCE: Final = "ref"
+"""The one name in a JSON object that stands in the place of a secret's value: `{"ref": "env:NAME"}`."""
 
 
 class Fields:
@@ -92,6 +97,15 @@ class Fields:
         options = self._options_of_secret(steps)
         self._put_secret(steps, text if takes_text(options) else self._parsed(path, text, options), options)
 
+    def set_reference(self, path: str, text: str) -> None:
+        """Let a secret be what a reference leads to, such as `env:NAME`; it is not read here.
+
+        Raises:  UsageError: the field is no secret. BlockInvalid.
+        """
+        steps = tuple(path.split("."))
+        options = [found for found in self._options_of_secret(steps) if found.get("format") == "password"]
+        self._put(steps, self._referring(path, text, options))
+
     def set_secrets(self, values: Mapping[str, Any]) -> None:
         """Set the secrets of a JSON object: by dotted paths, or by objects inside objects.
 
@@ -108,6 +122,9 @@ class Fields:
             self._put_secret(steps, value, self._options_of_secret(steps))
 
     def _put_secret(self, steps: tuple[str, ...], value: Any, options: Options) -> None:
+        if _is_reference(value, options):
+            self._put(steps, self._referring(".".join(steps), value[_REFERENCE], options))
+            return
         self.secret_texts += _texts_in(value)
         if isinstance(value, str) and takes_bytes(options):
             value = value.encode()
@@ -134,6 +151,8 @@ class Fields:
         if value is None:
             return None
         if is_secret(options):
+            if _is_reference(value, options):
+                return self._referring(path, value[_REFERENCE], options)
             if not open_to_secrets:
                 self._refuse_secret(path, options)
             return self._secret(path, value, options)
@@ -167,6 +186,16 @@ class Fields:
         if isinstance(value, str) and takes_bytes(options):
             return _wrapped(self._decoded(path, value), options)
         return _wrapped(value, options)
+
+    def _referring(self, path: str, text: Any, options: Options) -> SecretRef | SecretBytesRef:
+        kind = _reference_kind(options)
+        if kind is None:
+            self._refuse(path, "takes no secret reference, as it is no SecretStr or SecretBytes")
+        try:
+            return kind(text)
+        except NameInvalid as error:
+            problem = str(error).rstrip(".")
+        return self._refuse(path, problem[:1].lower() + problem[1:])
 
     def _decoded(self, path: str, text: str) -> bytes:
         try:
@@ -232,14 +261,25 @@ class Fields:
         raise BlockInvalid(self._what, [FieldProblem(path, problem)])
 
 
+def _reference_kind(options: Options) -> type[SecretRef | SecretBytesRef] | None:
+    """Return the kind of reference that may stand in a secret's place: none where it is no text and no bytes."""
+    secrets = [option for option in options if option.get("writeOnly")]
+    if not secrets or any(option.get("format") != "password" for option in secrets):
+        return None
+    return SecretBytesRef if all("contentEncoding" in option for option in secrets) else SecretRef
+
+
+def _is_reference(value: Any, options: Options) -> bool:
+    """Tell whether a JSON value is a reference; where a secret may be any object, it is that object."""
+    is_one = isinstance(value, dict) and set(cast("dict[str, Any]", value)) == {_REFERENCE}
+    return is_one and _reference_kind(options) is not None
+
+
 def _wrapped(value: Any, options: Options) -> Any:
     """Return a value as the kind of secret that a field takes, so that no error repeats it."""
-    secret = next(option for option in options if option.get("writeOnly"))
-    if secret.get("format") != "password":
+    if secret_kind(options, value) == "value":
         return Secret[Any](value)
-    if isinstance(value, bytes):
-        return SecretBytes(value)
-    return SecretStr(value) if isinstance(value, str) else Secret[Any](value)
+    return SecretBytes(value) if isinstance(value, bytes) else SecretStr(value)
 
 
 def _texts_in(value: Any) -> list[str]:

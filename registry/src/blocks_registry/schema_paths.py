@@ -102,17 +102,35 @@ def is_secret(options: Options) -> bool:
 
 def takes_block(options: Options) -> bool:
     """Tell whether a field takes a block."""
-    return any("x-block-type" in option or "x-capability" in option for option in options)
+    return any(is_block(option) for option in options)
+
+
+def is_block(option: Node) -> bool:
+    """Tell whether an option is a block: of a type, with a capability, or any."""
+    return any(word in option for word in ("x-block-type", "x-capability", "x-any-block"))
 
 
 def takes_text(options: Options) -> bool:
     """Tell whether a field takes a text as it is."""
-    return any(_takes_text(option) for option in options)
+    return bool(texts_of(options))
+
+
+def texts_of(options: Options) -> Options:
+    """Return those of the options that are texts, or anything."""
+    return [option for option in options if _takes_text(option)]
+
+
+def secret_kind(options: Options, value: object) -> str:
+    """Return as which kind of secret a field holds a value: `str`, `bytes`, or `value` for any other."""
+    secret = next(option for option in options if option.get("writeOnly"))
+    if secret.get("format") != "password" or not isinstance(value, (str, bytes)):
+        return "value"
+    return "bytes" if "contentEncoding" in secret else "str"
 
 
 def takes_bytes(options: Options) -> bool:
     """Tell whether a field takes bytes and no text."""
-    texts = [option for option in options if _takes_text(option)]
+    texts = texts_of(options)
     return bool(texts) and all("contentEncoding" in option for option in texts)
 
 
@@ -135,6 +153,8 @@ def _words(option: Node) -> str:
     for key, word in (("x-block-type", "block of type"), ("x-capability", "block that can be a")):
         if key in option:
             return f"{word} {option[key]}"
+    if is_block(option):
+        return "block"
     if option.get("writeOnly"):
         return "secret"
     if "const" in option or "enum" in option:
@@ -152,7 +172,7 @@ def _takes_text(option: Node) -> bool:
     allowed: Sequence[Any] = option.get("enum", [option["const"]] if "const" in option else [])
     if allowed:
         return any(isinstance(value, str) for value in allowed)
-    return option.get("type", "string") == "string" and "x-capability" not in option
+    return option.get("type", "string") == "string" and not is_block(option)
 
 
 def _children(option: Node, step: str) -> Iterator[Any]:
