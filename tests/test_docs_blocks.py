@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -11,7 +12,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from urllib.request import Request, urlopen
 
+import boto3
 import pytest
+from fake_google import FakeGoogle
+from fake_vault import FakeVault
 from moto.server import ThreadedMotoServer
 
 from blocks_core.block import Block
@@ -43,9 +47,19 @@ def servers() -> Iterator[SimpleNamespace]:
     host, port = aws.get_host_and_port()
     for bucket in ("raw-data", "results"):
         urlopen(Request(f"http://{host}:{port}/{bucket}", method="PUT"), timeout=10).close()
+    database = json.dumps({"user": "etl", "password": SECRET})
+    keys = {"aws_access_key_id": "AK", "aws_secret_access_key": "of-the-server", "region_name": "us-east-1"}
+    manager = boto3.client("secretsmanager", endpoint_url=f"http://{host}:{port}", **keys)
+    manager.create_secret(Name="prod/database", SecretString=database)
     service = Service(Answer())
-    yield SimpleNamespace(aws=f"http://{host}:{port}", hooks=service.url)
+    google, vault = FakeGoogle(), FakeVault()
+    google.add_version("projects/test-project/secrets/prod-database", database.encode())
+    vault.tokens[SECRET] = {"secret/data/prod/*": {"read"}}
+    vault.put("prod/database", json.loads(database))
+    yield SimpleNamespace(aws=f"http://{host}:{port}", hooks=service.url, google=google, vault=vault.url)
     service.close()
+    google.close()
+    vault.close()
     aws.stop()
 
 
@@ -58,6 +72,7 @@ class Reader:
             "https://minio.example.com": servers.aws,
             "https://hooks.slack.com/services/T000/B000/XXXX": servers.hooks,
             "https://hooks.example.com/in/8f0c": servers.hooks,
+            "https://vault.example.com:8200": servers.vault,
             "/srv/results": str(folder / "results"),
             "sftp://files.example.com/outgoing": "memory://outgoing",  # SFTP has no server that comes with Python
         }
@@ -68,11 +83,14 @@ class Reader:
             "COLUMNS": "200",
             "AWS_ACCESS_KEY_ID": "AKREADER",
             "AWS_SECRET_ACCESS_KEY": "of-the-reader",
-            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ENDPOINT_URL": servers.aws,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
         (folder / "password.txt").write_text(SECRET)
+        (folder / "etl-key.json").write_text(servers.google.make_account())
+        self.env["GOOGLE_APPLICATION_CREDENTIALS"] = str(folder / "etl-key.json")
+        self.env["CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER"] = servers.google.url
 
     def run_python(self, code: str) -> str:
         return self._run([sys.executable, "-W", "error", "-c", self._here(code)], home="python")

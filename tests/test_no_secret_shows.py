@@ -28,16 +28,19 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from fake_google import FakeGoogle
 from pydantic import SecretStr
 from rich.console import Console
 
-from blocks_aws import S3, AwsCredentials
+from blocks_aws import S3, AwsCredentials, AwsSecret
 from blocks_core.block import Block
-from blocks_core.capabilities import Message, Notifier, Storage
+from blocks_core.capabilities import Message, Notifier, SecretSource, Storage
 from blocks_core.current import use_library
+from blocks_gcp import GcpCredentials, GcpSecret
 from blocks_registry.opening import open_library
 from blocks_slack import SlackWebhook
 from blocks_standard import JSON, RemoteFileSystem, Secret, Webhook
+from blocks_vault import VaultSecret
 
 BLOCK = str(Path(sys.executable).parent / "block")
 VENDORS = (
@@ -49,6 +52,8 @@ VENDORS = (
     "httpx2",
     "httpcore2",
     "urllib3",
+    "google.auth.transport.requests",
+    "hvac",
 )
 ANSWERS = ("echo", "403", "404", "500", "redirect", "garbage", "bad-header", "hang", "drop")
 
@@ -71,7 +76,7 @@ def forms_of(core: str) -> set[str]:
     return {core, raw.hex(), *shifted}
 
 
-NAMES = ("Secret", "Token", "Slack", "Path", "Query", "Header", "Ftp", "Plain")
+NAMES = ("Secret", "Token", "Slack", "Path", "Query", "Header", "Ftp", "Plain", "Google", "Access", "Vault")
 FORMS = {name: forms_of(core_of(name)) for name in NAMES}
 
 
@@ -154,8 +159,17 @@ class Server(ThreadingHTTPServer):
 
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[dict[str, str]]:
-    """Addresses: of the HTTP server, plain and as if it spoke TLS, of nobody, and of the FTP server."""
+def google() -> Iterator[FakeGoogle]:
+    """A Google that gives tokens with something to look for."""
+    google = FakeGoogle()
+    google.token_core = core_of("Access")
+    yield google
+    google.close()
+
+
+@pytest.fixture(scope="module")
+def servers(google: FakeGoogle) -> Iterator[dict[str, str]]:
+    """Addresses: of the HTTP server, plain and as if it spoke TLS, of nobody, and of the FTP server; a key of Google."""
     with Server(("127.0.0.1", 0), Echo) as web, FtpServer(("127.0.0.1", 0), FtpEcho) as ftp:
         for server in (web, ftp):
             Thread(target=server.serve_forever, args=(0.02,)).start()
@@ -167,9 +181,17 @@ def servers() -> Iterator[dict[str, str]]:
             "tls": f"https://127.0.0.1:{web.server_address[1]}",
             "nobody": f"http://127.0.0.1:{nobody}",
             "ftp": f"ftp://127.0.0.1:{ftp.server_address[1]}",
+            "key": key_of(google),
         }
         web.shutdown()
         ftp.shutdown()
+
+
+def key_of(google: FakeGoogle) -> str:
+    """Return a real key file, its lines to be looked for, too; its id is in what is signed and sent."""
+    content = json.loads(google.make_account()) | {"private_key_id": core_of("Google")}
+    FORMS["Google"] |= set(content["private_key"].splitlines()[1:-1])
+    return json.dumps(content)
 
 
 # What is watched
@@ -195,12 +217,13 @@ class Watch(logging.Handler):
 def watch(tmp_path, monkeypatch, capfd) -> Iterator[Watch]:
     """Every logger at DEBUG, every warning, standard output and error, the environment, and all files written."""
     for name in list(os.environ):
-        if name.lower().endswith("_proxy") or name.startswith("AWS_"):
+        if name.lower().endswith("_proxy") or name.startswith(("AWS_", "GOOGLE_", "CLOUDSDK_", "VAULT_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("BLOCKS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    for module in (*VENDORS, "blocks_aws.connection", "blocks_slack.delivery", "blocks_standard.delivery"):
+    ours = ("aws.connection", "gcp.connection", "vault.connection", "slack.delivery", "standard.delivery")
+    for module in (*VENDORS, *(f"blocks_{name}" for name in ours)):
         importlib.import_module(module)
     handler = Watch()
     loggers = [logging.getLogger(name) for name in ("", *logging.root.manager.loggerDict)]
@@ -265,9 +288,23 @@ def try_out(block: Block) -> None:
         attempt(lambda: block.notify(Message("Flow failed", "text", detail="detail")))
     if isinstance(block, Storage):
         attempt(lambda: block.read("a"))
+    if isinstance(block, SecretSource):
+        attempt(lambda: block.read_secret("a#b"))
 
 
 # The tests
+
+
+def sources_at(address: str, answer: str, key: str) -> Iterator[Block]:
+    """Yield what talks to Google and to Vault; the first gets no token, the second one that is repeated to it."""
+    yield VaultSecret(
+        url=f"{address}/{answer}", token=SecretStr(planted("Vault")), namespace="n", timeout_seconds=0.1
+    )
+    if answer not in ("500", "hang", "drop"):  # google-auth and its sessions try these again for seconds
+        content = json.loads(key) | {"token_uri": f"{address}/{answer}/token"}
+        yield GcpCredentials(service_account=SecretStr(json.dumps(content)), timeout_seconds=0.1)
+        account = GcpCredentials(service_account=SecretStr(key), timeout_seconds=5)
+        yield GcpSecret(credentials=account, endpoint_url=f"{address}/{answer}")
 
 
 def blocks_at(address: str, answer: str) -> Iterator[Block]:
@@ -289,15 +326,18 @@ def blocks_at(address: str, answer: str) -> Iterator[Block]:
         endpoint_url=address,
     )
     yield credentials
+    yield AwsSecret(credentials=credentials, timeout_seconds=0.1)
     if answer not in ("500", "drop"):  # s3fs tries these again for seconds
         yield S3(bucket=answer, credentials=credentials, timeout_seconds=0.1)
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_no_secret_shows_whatever_a_server_answers(answer: str, servers, watch: Watch) -> None:
-    for block in blocks_at(servers["web"], answer):
+    for block in (*blocks_at(servers["web"], answer), *sources_at(servers["web"], answer, servers["key"])):
         try_out(block)
-    assert {"botocore.auth", "httpcore2.http11"} <= watch.seen, "the logs that show most were not searched"
+    assert {"botocore.auth", "httpcore2.http11", "urllib3.connectionpool"} <= watch.seen, (
+        "the logs that show most were not searched"
+    )
 
 
 @pytest.mark.parametrize("place", ["nobody", "tls"])
@@ -305,6 +345,8 @@ def test_no_secret_shows_where_no_server_answers(place: str, servers) -> None:
     for block in blocks_at(servers[place], "echo"):
         if servers[place].startswith("https") or not isinstance(block, SlackWebhook):
             try_out(block)
+    for block in sources_at(servers[place], "echo", servers["key"]):
+        try_out(block)
 
 
 def test_no_secret_shows_of_options_of_any_file_system(servers) -> None:
@@ -352,6 +394,9 @@ WRONG: dict[str, Callable[[str], object]] = {
     "a wrong field of a block inside": lambda text: S3(bucket="b", credentials={"secret_access_key": text}),
     "a password among the options": lambda text: RemoteFileSystem(url="ftp://h", options={"password": text}),
     "a password in an address": lambda text: RemoteFileSystem(url=f"ftp://u:{core_of('Plain')}@h"),
+    "a token that is none": lambda text: VaultSecret(token=f"two words {text}"),
+    "a token in an address": lambda text: VaultSecret(url=f"https://u:{core_of('Plain')}@h"),
+    "a key file that is none": lambda text: GcpCredentials(service_account=text),
     "an address that is none": lambda text: Webhook(url=f"no address {text}"),
     "an address with a password": lambda text: Webhook(url=f"https://u:{core_of('Plain')}@h"),
     "an address with a bad port": lambda text: SlackWebhook(url=f"https://h:{text}"),

@@ -1,14 +1,17 @@
 """Two real servers on loopback: moto (S3, STS, IAM; checks keys when told to) and rclone (S3 with key checks)."""
 
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from contextlib import contextmanager
 from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -101,6 +104,37 @@ def rclone(tmp_path_factory):
 def nobody_listens():
     """An address where no server is."""
     return f"http://127.0.0.1:{free_port()}"
+
+
+@pytest.fixture
+def answering():
+    """Start servers that give each request one answer: (status, body) -> address; None repeats the request."""
+    started = []
+
+    def start(status, body):
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                said = self.rfile.read(int(self.headers["Content-Length"])).decode("latin-1")
+                answer = f"{self.headers}{said}" if body is None else body
+                raw = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/x-amz-json-1.1")
+                self.send_header("Content-Length", str(len(raw)))
+                self.end_headers()
+                self.wfile.write(raw)
+
+            def log_message(self, *_):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        started.append(server)
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in started:
+        server.shutdown()
+        server.server_close()
 
 
 def free_port():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
-from blocks_aws import S3, AwsCredentials
+from blocks_aws import S3, AwsCredentials, AwsSecret
 from blocks_core import Block
 from blocks_core.testing import BlockSuite
 
@@ -23,6 +23,12 @@ class TestAwsCredentials(BlockSuite):
     @pytest.fixture
     def block(self) -> Block:
         return credentials()
+
+
+class TestAwsSecret(BlockSuite):
+    @pytest.fixture
+    def block(self) -> Block:
+        return AwsSecret(credentials=credentials(), prefix="prod/", check_key="database#password")
 
 
 class TestS3(BlockSuite):

@@ -2,5 +2,6 @@
 
 from blocks_aws.credentials import AwsCredentials
 from blocks_aws.s3 import S3
+from blocks_aws.secrets_manager import AwsSecret
 
-__all__ = ["AwsCredentials", "S3"]
+__all__ = ["AwsCredentials", "AwsSecret", "S3"]

@@ -28,7 +28,7 @@ _NO_ANSWER = "there was no answer in time. Check the network and the load there,
 _TLS = (
     "its certificate is not trusted. Check endpoint_url; AWS_CA_BUNDLE names a file of certificates to trust."
 )
-_NO_REGION = "no region is set. Give region, or set AWS_REGION."
+_NO_REGION = "no region is set. Give region, or set AWS_DEFAULT_REGION."
 
 CREDENTIALS: Mapping[str, str] = {
     "InvalidAccessKeyId": _WRONG_ID,

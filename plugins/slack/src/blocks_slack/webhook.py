@@ -15,6 +15,7 @@ from blocks_core.capabilities import Message, Notifier
 from blocks_core.checks import Checker, CheckReport
 from blocks_core.errors import NotificationFailed
 from blocks_core.masking import without
+from blocks_core.secret import is_reference
 from blocks_slack.message import render
 
 REMEDIES: Mapping[str, str] = {
@@ -71,7 +72,7 @@ class SlackWebhook(Notifier, slug="slack-webhook"):
     @field_validator("url")
     @classmethod
     def _address_is_safe(cls, url: SecretStr) -> SecretStr:
-        problem = _problem_of(url.get_secret_value())
+        problem = None if is_reference(url) else _problem_of(url.get_secret_value())
         if problem:
             raise ValueError(problem)
         return url

@@ -15,6 +15,7 @@ from blocks_core.capabilities import Message, Notifier
 from blocks_core.checks import Checker, CheckReport
 from blocks_core.errors import NotificationFailed
 from blocks_core.masking import without
+from blocks_core.secret import is_reference
 
 if TYPE_CHECKING:
     from blocks_standard.delivery import Answer
@@ -73,7 +74,7 @@ class Webhook(Notifier, slug="webhook"):
     @field_validator("url")
     @classmethod
     def _address_is_whole(cls, url: SecretStr) -> SecretStr:
-        problem = _problem_of(url.get_secret_value())
+        problem = None if is_reference(url) else _problem_of(url.get_secret_value())
         if problem:
             raise ValueError(problem)
         return url
@@ -82,7 +83,7 @@ class Webhook(Notifier, slug="webhook"):
     @classmethod
     def _headers_can_be_sent(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
         for name, value in headers.items():
-            text = value.get_secret_value()
+            text = "" if is_reference(value) else value.get_secret_value()
             if not _HEADER_NAME.fullmatch(name):
                 raise ValueError(
                     f"what begins with {_beginning_of(name)!r} is no name of a header. Use letters, digits and "
