@@ -45,8 +45,8 @@ def test_the_public_names_are_pinned() -> None:
     assert blocks_core.__all__ == sorted(blocks_core.__all__)
     assert set(blocks_core.__all__) == {
         "Block", "BlocksError", "CheckReport", "CheckResult", "Credentials", "Infrastructure", "Job", "JobHandle",
-        "Message", "Notifier", "Saved", "SecretSource", "Storage", "StoredFile", "TypeInfo", "current_library",
-        "use_library",
+        "Message", "Notifier", "Saved", "SecretBytesRef", "SecretRef", "SecretSource", "Storage", "StoredFile",
+        "TypeInfo", "current_library", "upgrades", "use_library",
     }  # fmt: skip
     for module in (blocks_core, blocks_core.testing):
         assert all(hasattr(module, name) for name in module.__all__)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from base64 import b64encode
 from collections import deque
 from dataclasses import dataclass
+from datetime import date
 from io import StringIO
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -17,7 +20,16 @@ from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
 from blocks_core import Block
 from blocks_core.library import Library
-from blocks_core.masking import HIDDEN, SECRETS_IN_USE, Mask, MaskingFilter, without_secrets
+from blocks_core.mask import texts_of_bytes
+from blocks_core.masking import (
+    HIDDEN,
+    SECRETS_IN_USE,
+    Mask,
+    MaskingFilter,
+    secret_texts,
+    without,
+    without_secrets,
+)
 
 
 class Holder(Block, slug="mask-holder"):
@@ -154,3 +166,107 @@ def test_a_very_long_secret_is_found_whole_and_by_its_beginning() -> None:
     mask = Mask([secret])
     assert mask.hide(f"a {secret} b") == f"a {HIDDEN} b"
     assert sum(len(form) for forms in mask._forms.values() for form in forms) < 2_000_000
+
+
+def ways_to_write(secret: str) -> dict[str, str]:
+    """Return how programs write a secret: by the standard's own functions, not by those that are tested."""
+    raw = secret.encode()
+    ways = {
+        "plain": secret,
+        "JSON": json.dumps(secret)[1:-1],
+        "JSON in UTF-8": json.dumps(secret, ensure_ascii=False)[1:-1],
+        "JSON inside of JSON": json.dumps(json.dumps(secret))[3:-3],
+        "URL": quote(secret, safe=""),
+        "URL in small letters": re.sub("%..", lambda found: found[0].lower(), quote(secret, safe="")),
+        "path of a URL": quote(secret),
+        "query of a URL": urlencode({"q": secret})[2:],
+        "Python": repr(secret)[1:-1],
+    }
+    if len(raw) >= 8:
+        for shift in range(3):
+            text = b64encode(b"x" * shift + raw + b"yy").decode()
+            ways[f"base64, {shift} before it"] = text[(shift * 8 + 5) // 6 : (shift + len(raw)) * 8 // 6]
+            ways[f"URL base64, {shift} before it"] = (
+                ways[f"base64, {shift} before it"].replace("+", "-").replace("/", "_")
+            )
+    return ways
+
+
+letters = st.text(
+    st.characters(exclude_characters="*", exclude_categories=["Cs"]), min_size=4, max_size=24
+).filter(lambda text: text.strip() == text)
+"""Secrets: with a `*` one could be what stands for it, and white space around one is looked for without it, too."""
+
+
+@given(st.lists(letters, min_size=1, max_size=6), st.data())
+def test_of_no_secret_is_any_form_left_in_any_text(planted: list[str], data: st.DataObject) -> None:
+    mask = Mask(planted, min_characters=4)
+    written = [way for secret in planted for way in ways_to_write(secret).values()]
+    piece = (
+        st.sampled_from(written) | st.text(max_size=6) | st.sampled_from(planted).map(lambda text: text[:3])
+    )
+    text = "".join(data.draw(st.lists(piece, max_size=10)))
+    shown = mask.hide(text)
+    left = [way for way in written if len(way) >= 4 and way in shown]
+    assert left == []
+    assert mask.hide(shown) == shown
+    for place in shown.split(HIDDEN):  # what is left of the text was in it, in this order
+        assert place in text
+        text = text[text.index(place) + len(place) :]
+
+
+@given(
+    st.lists(st.text("abcdefgh", min_size=4, max_size=8), max_size=5), st.text("ijklmnop \n%=+/", max_size=60)
+)
+def test_a_text_that_has_no_secret_in_it_is_not_changed(planted: list[str], text: str) -> None:
+    assert Mask(planted, min_characters=4).hide(text) is text
+
+
+@given(st.lists(st.text("ab", min_size=1, max_size=5), min_size=1, max_size=5), st.text("abc", max_size=20))
+def test_a_short_secret_is_left_in_what_a_process_writes_and_never_a_longer_one(
+    planted: list[str], text: str
+) -> None:
+    shown = Mask(planted, min_characters=4).hide(text)
+    assert not [secret for secret in planted if len(secret) >= 4 and secret in shown]
+    if all(len(secret) < 4 for secret in planted):
+        assert shown == text
+
+
+def test_the_forms_of_secrets_that_programs_write_in_odd_ways() -> None:
+    mask = Mask(["pass word/+%", "  padded-by-spaces\n", "line-one-of-it\nshort\nline-three-of-it"])
+    for text in (
+        "https://h/pass%20word/+%25",
+        "q=pass+word%2F%2B%25",
+        "q=pass%20word%2f%2b%25",
+        r"{\"a\": \"pass word/+%\"}",
+        "padded-by-spaces",
+        "at line-three-of-it",
+    ):
+        assert HIDDEN in mask.hide(text), text
+    assert mask.hide("short") == "short"
+
+
+@given(st.binary(min_size=6, max_size=30).filter(lambda raw: b"*" not in raw), st.binary(max_size=4))
+def test_bytes_that_are_no_text_are_found_as_base64_and_python_write_them(raw: bytes, before: bytes) -> None:
+    mask = Mask(texts_of_bytes(raw + b"\xff\xfe"), min_characters=4)
+    whole = b64encode(before + raw + b"\xff\xfe").decode()
+    assert HIDDEN in mask.hide(whole)
+    assert HIDDEN in mask.hide(repr(raw + b"\xff\xfe"))
+    assert mask.hide("\ufffd" * 20) == "\ufffd" * 20
+
+
+def test_what_a_secret_holds_inside_is_found_too() -> None:
+    inner = Secret({"a": [SecretStr("in-another-secret")], "b": UUID(int=5), "c": date(2026, 1, 2)})
+    text = f"in-another-secret {UUID(int=5)} 2026-01-02"
+    assert without(text, secret_texts({"x": inner})) == " ".join([HIDDEN] * 3)
+
+
+def test_the_filter_masks_the_stack_too(library: Library) -> None:
+    SECRETS_IN_USE.add(["planted_in_a_stack"])
+    logger, stream = logging.Logger("stacked"), StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(MaskingFilter())
+    logger.addHandler(handler)
+    logger.warning("where %s", "planted_in_a_stack", stack_info=True)
+    assert "planted_in_a_stack" not in stream.getvalue()
+    assert "Stack (most recent call last)" in stream.getvalue()

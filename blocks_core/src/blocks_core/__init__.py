@@ -22,6 +22,8 @@ from blocks_core.capabilities import (
 from blocks_core.checks import CheckReport, CheckResult
 from blocks_core.current import current_library, use_library
 from blocks_core.errors import BlocksError
+from blocks_core.secret import SecretBytesRef, SecretRef
+from blocks_core.upgrading import upgrades
 
 __all__ = [
     "Block",
@@ -35,10 +37,13 @@ __all__ = [
     "Message",
     "Notifier",
     "Saved",
+    "SecretBytesRef",
+    "SecretRef",
     "SecretSource",
     "Storage",
     "StoredFile",
     "TypeInfo",
     "current_library",
+    "upgrades",
     "use_library",
 ]

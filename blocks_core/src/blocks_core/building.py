@@ -12,6 +12,7 @@ from blocks_core.block import Block
 from blocks_core.errors import BlockInvalid, BlocksError, FieldProblem, did_you_mean
 from blocks_core.masking import secret_texts, without
 from blocks_core.names import suggest
+from blocks_core.secret import is_reference
 
 _OWN_MESSAGES = frozenset(get_args(core_schema.ErrorType)) - {"value_error", "assertion_error"}
 """Kinds of problems that pydantic words itself, without the value; others are worded by a type's validators."""
@@ -50,6 +51,11 @@ def _problem(detail: ErrorDetails, fields: Mapping[str, Any], block_type: type[B
         text = f"there is no such field{did_you_mean(known)}"
     elif detail["type"] == "missing":
         text = "is required"
+    elif is_reference(_value_at(detail["loc"], fields)):
+        text = (
+            "takes no such secret reference: a SecretStr takes a SecretRef, a SecretBytes a SecretBytesRef, and "
+            "nothing else takes one"
+        )
     elif detail["type"] not in _OWN_MESSAGES and without(text, secret_texts(fields)) != text:
         text = "is not valid; the type's own message is left out, as it repeats a secret"
     return FieldProblem(path, text[:1].lower() + text[1:])
@@ -67,6 +73,14 @@ def _path(location: tuple[int | str, ...], fields: Any) -> str:
             continue
         steps.append(str(step))
     return ".".join(steps)
+
+
+def _value_at(location: tuple[int | str, ...], fields: Any) -> Any:
+    here = fields
+    for step in location:
+        inner = _member(here, step)
+        here = inner[0] if inner is not None else here
+    return here
 
 
 def _member(here: Any, step: int | str) -> tuple[Any] | None:

@@ -24,6 +24,9 @@ from blocks_core.errors import LibraryMissing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    WhoActs = Callable[[], "Actor"]
+    """Asked when somebody wants to know, as that is seldom and may change inside of one `with` statement."""
+
 
 @dataclass(frozen=True)
 class Actor:
@@ -42,7 +45,9 @@ class Actor:
 @dataclass(frozen=True)
 class _Current:
     library: Any = None
-    actor: Actor | None = None
+    actor: Actor | WhoActs | None = None
+    asked: tuple[str, ...] = ()
+    """Addresses of the blocks whose secrets are being read, the first that was asked before the others."""
 
 
 _current: ContextVar[_Current] = ContextVar("blocks_core.current", default=_Current())  # noqa: B039 it is frozen
@@ -71,15 +76,32 @@ def use_library(library: Any) -> Generator[Any]:
 
 def current_actor() -> Actor:
     """Return who acts in this context: the one given by `acting_as`, else this process."""
-    return _current.get().actor or process_actor()
+    found = _current.get().actor
+    return found() if callable(found) else found or process_actor()
 
 
 @contextmanager
-def acting_as(actor: Actor) -> Generator[Actor]:
-    """Let an actor answer for what happens inside a `with` statement."""
+def acting_as(actor: Actor | WhoActs) -> Generator[Actor | WhoActs]:
+    """Let an actor, or the one that a function tells, answer for what happens inside a `with` statement."""
     token = _current.set(replace(_current.get(), actor=actor))
     try:
         yield actor
+    finally:
+        _current.reset(token)
+
+
+def sources_asked() -> tuple[str, ...]:
+    """Return the addresses of the blocks whose secrets this context is reading, each for the one before it."""
+    return _current.get().asked
+
+
+@contextmanager
+def asking_source(address: str) -> Generator[None]:
+    """Note that a secret of a block is being read inside a `with` statement."""
+    now = _current.get()
+    token = _current.set(replace(now, asked=(*now.asked, address)))
+    try:
+        yield
     finally:
         _current.reset(token)
 

@@ -18,6 +18,8 @@ from pydantic import Secret, SecretBytes, SecretStr
 
 from blocks_core.document import Encoded, Json, dotted, pointer_to
 from blocks_core.errors import DocumentDamaged
+from blocks_core.secret import SecretBytesRef, SecretRef
+from blocks_core.secret_reference import MARK
 
 _FROM_TEXT: dict[str, Callable[[str], Any]] = {
     "bytes": b64decode,
@@ -41,15 +43,23 @@ _FROM_LIST: dict[str, Callable[[list[Any]], Any]] = {
 }
 
 
-def decode(content: Encoded, block_at: Callable[[str, str, Any], Any], *, address: str) -> Any:
+BlockAt = Callable[[str, str, Any], Any]
+"""Makes the block of a mark: (pointer, mark, its decoded fields or None)."""
+
+OnReference = Callable[[str, SecretRef | SecretBytesRef], object]
+"""Is told of each secret reference: (pointer, the object that stands there), before it becomes part of a block."""
+
+
+def decode(
+    content: Encoded, block_at: BlockAt, *, address: str, on_reference: OnReference | None = None
+) -> Any:
     """Return plain data of stored content, its leaves made objects again.
 
-    Args:    block_at: makes the block of a mark: (pointer, mark, its decoded fields or None).
-             address: what to call the block in an error.
+    Args:    address: what to call the block in an error.
     Raises:  DocumentDamaged: a mark does not fit what it stands at.
     """
     try:
-        return _decode(content, content.data, "", block_at)
+        return _Decoder(content, block_at, on_reference).decode(content.data, "")
     except _Misfit as error:
         problem = str(error)
     raise DocumentDamaged(address, problem)
@@ -75,39 +85,52 @@ def fill_in(content: Encoded, *, hide: str | None = None) -> Json:
     return filled(content.data, "")
 
 
-def _decode(content: Encoded, data: Json, pointer: str, block_at: Callable[[str, str, Any], Any]) -> Any:
-    mark = content.marks.get(pointer, "")
-    if mark.startswith("secret:"):
-        return _decode_secret(content, mark, pointer, block_at)
-    if mark.startswith("block:"):
-        return block_at(pointer, mark, None)
-    if isinstance(data, dict):
-        members = {
-            key: _decode(content, value, pointer_to(pointer, key), block_at) for key, value in data.items()
-        }
-        if mark.startswith("inline:"):
-            return block_at(pointer, mark, members)
-        return _made(_with_keys, mark, pointer, members) if mark else members
-    if isinstance(data, list):
-        items = [
-            _decode(content, value, pointer_to(pointer, index), block_at) for index, value in enumerate(data)
-        ]
-        return _made(lambda kind, found: _FROM_LIST[kind](found), mark, pointer, items)
-    return _made(_from_text, mark, pointer, data) if mark else data
+class _Decoder:
+    """One run over stored content."""
+
+    def __init__(self, content: Encoded, block_at: BlockAt, on_reference: OnReference | None) -> None:
+        self._content = content
+        self._block_at = block_at
+        self._on_reference = on_reference
+
+    def decode(self, data: Json, pointer: str) -> Any:
+        mark = self._content.marks.get(pointer, "")
+        if mark.startswith("secret:"):
+            return self._secret(mark, pointer)
+        if mark.startswith(MARK):
+            return self._reference(mark, pointer, data)
+        if mark.startswith("block:"):
+            return self._block_at(pointer, mark, None)
+        if isinstance(data, dict):
+            members = {key: self.decode(value, pointer_to(pointer, key)) for key, value in data.items()}
+            if mark.startswith("inline:"):
+                return self._block_at(pointer, mark, members)
+            return _made(_with_keys, mark, pointer, members) if mark else members
+        if isinstance(data, list):
+            items = [self.decode(value, pointer_to(pointer, index)) for index, value in enumerate(data)]
+            return _made(lambda kind, found: _FROM_LIST[kind](found), mark, pointer, items)
+        return _made(_from_text, mark, pointer, data) if mark else data
+
+    def _secret(self, mark: str, pointer: str) -> Any:
+        if pointer not in self._content.secrets:
+            raise _Misfit(f"{dotted(pointer)} is a secret without a value")
+        inner = self._content.secrets[pointer]
+        value = _Decoder(inner, self._block_at, None).decode(inner.data, "")
+        if mark == "secret:str":
+            return SecretStr(value)
+        if mark == "secret:bytes":
+            return SecretBytes(value)
+        return Secret[Any](value)
+
+    def _reference(self, mark: str, pointer: str, data: Json) -> SecretRef | SecretBytesRef:
+        found = _made(_reference_of, mark, pointer, data)
+        if self._on_reference is not None:
+            self._on_reference(pointer, found)
+        return found
 
 
-def _decode_secret(
-    content: Encoded, mark: str, pointer: str, block_at: Callable[[str, str, Any], Any]
-) -> Any:
-    if pointer not in content.secrets:
-        raise _Misfit(f"{dotted(pointer)} is a secret without a value")
-    inner = content.secrets[pointer]
-    value = _decode(inner, inner.data, "", block_at)
-    if mark == "secret:str":
-        return SecretStr(value)
-    if mark == "secret:bytes":
-        return SecretBytes(value)
-    return Secret[Any](value)
+def _reference_of(mark: str, text: Any) -> SecretRef | SecretBytesRef:
+    return {"str": SecretRef, "bytes": SecretBytesRef}[mark.removeprefix(MARK)](text)
 
 
 def _made(make: Callable[[str, Any], Any], mark: str, pointer: str, data: Any) -> Any:

@@ -29,7 +29,8 @@ from pydantic_core import to_jsonable_python
 from blocks_core.block import Block
 from blocks_core.document import Encoded, Json, dotted, pointer_to, reference_mark
 from blocks_core.errors import ValueNotStorable
-from blocks_core.secret import is_secret
+from blocks_core.secret import SecretBytesRef, SecretRef, is_reference, is_secret
+from blocks_core.secret_reference import MARK
 
 MAX_DEPTH = 100
 _MAX_INT_BITS = 4300 * 3
@@ -74,6 +75,7 @@ class Walk:
         self.shape: dict[str, Any] = {}
         """Pointer -> the value's type, and what else its text does not say."""
         self.blocks: dict[str, Block] = {}
+        self.secret_references: dict[str, SecretRef | SecretBytesRef] = {}
 
     def encode(self, value: Any) -> Encoded:
         """Return a value in stored form.
@@ -145,6 +147,10 @@ class Walk:
         )
 
     def _encode_secret(self, value: Any, pointer: str, depth: int) -> Json:
+        if is_reference(value):  # its text is stored, not what it leads to: nobody asks for that here
+            self._marks[pointer] = f"{MARK}{value.kind}"
+            self.secret_references[pointer] = value
+            return value.reference
         kind = (
             "str" if isinstance(value, SecretStr) else "bytes" if isinstance(value, SecretBytes) else "value"
         )
@@ -152,6 +158,9 @@ class Walk:
         self._secrets[pointer] = inner.encode(value.get_secret_value())
         if inner.blocks:
             raise self.refusal(pointer, "holds a block inside a secret. Keep the block outside of it")
+        if inner.secret_references:
+            problem = "holds a secret reference inside a secret. Give the field the type"
+            raise self.refusal(pointer, f"{problem} SecretStr or SecretBytes")
         self.shape |= {pointer + inside: found for inside, found in inner.shape.items() if inside}
         self.shape[pointer] = (type(value), inner.shape[""])
         self._marks[pointer] = f"secret:{kind}"

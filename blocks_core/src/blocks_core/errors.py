@@ -27,6 +27,7 @@
     │   ├── KeysInvalid          the keys cannot be read
     │   ├── KeysReadOnly         the keys are kept where this program cannot change them
     │   ├── KeyInUse             the key is still needed, so it cannot be retired
+    │   ├── KeyRetired           the key was retired from the database, so nothing is sealed with it any more
     │   ├── KeyUnknown           the keyring lacks the key that sealed a document
     │   └── SealBroken           a sealed document was altered, or its key is a wrong one
     ├── StorageFailed
@@ -72,7 +73,7 @@ class BlockInvalid(BlocksError, ValueError):
     """A block's fields do not fit its schema; `problems` has one entry for each field."""
 
     def __init__(self, what: str, problems: Sequence[FieldProblem]) -> None:
-        self.problems = tuple(problems)
+        self.what, self.problems = what, tuple(problems)
         listed = "; ".join(str(problem) for problem in self.problems)
         super().__init__(f"{what} is not valid: {listed}.")
 
@@ -89,7 +90,7 @@ class DocumentDamaged(BlocksError):
     """What is stored of a block is not what was saved, so it cannot be read."""
 
     def __init__(self, address: str, problem: str) -> None:
-        self.address = address
+        self.address, self.problem = address, problem
         super().__init__(
             f"What is stored of the block '{address}' was altered or damaged: {problem}. Restore the database "
             f"from a backup, or save the block anew."
@@ -133,6 +134,10 @@ class ReferenceBroken(NotFound):
 
 class SecretUnresolved(NotFound):
     """What a secret reference names is not there, or cannot be read."""
+
+    def __init__(self, message: str, reference: str = "") -> None:
+        self.reference = reference
+        super().__init__(message)
 
 
 class Conflict(BlocksError):
@@ -213,6 +218,10 @@ class KeysReadOnly(KeyringError):
 
 class KeyInUse(KeyringError, Conflict):
     """The key is primary, or something is still sealed with it, so it cannot be retired."""
+
+
+class KeyRetired(KeyringError):
+    """The key was retired from the database, so nothing is sealed with it any more."""
 
 
 class KeyUnknown(KeyringError):

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 from uuid import UUID
 
+from blocks_core.assembling import Assembly
 from blocks_core.block import Block, Saved, slug_of
-from blocks_core.building import build_block
 from blocks_core.catalog import Catalog
 from blocks_core.codec import digest_of, encode_block
-from blocks_core.decoding import decode
-from blocks_core.document import Document, DocumentTree, Draft, dotted
+from blocks_core.document import Document, DocumentTree, Draft
 from blocks_core.errors import (
     BlockInvalid,
     BlockTypeNotFound,
     DocumentDamaged,
     FieldProblem,
     NameInvalid,
-    SchemaConflict,
-    SchemaTooNew,
 )
 from blocks_core.masking import note_secrets
 from blocks_core.names import check_name, join_address, split_address
 from blocks_core.registry import Registration, Registry
+from blocks_core.resolving import read_from_source
 
 if TYPE_CHECKING:
+    from blocks_core.chain import Upgraded
     from blocks_core.schema import BlockType
+    from blocks_core.secret_reference import SecretReference
 
 AnyBlock = TypeVar("AnyBlock", bound=Block)
 
@@ -38,15 +38,28 @@ class Library:
         self.registry = registry
         self.catalog = catalog or Catalog()
 
-    def load(self, block_type: type[AnyBlock], name: str, *, version: int | None = None) -> AnyBlock:
-        """Return a saved block; `Block.load` says how it is named and what it raises."""
+    def load(
+        self, block_type: type[AnyBlock], name: str, *, version: int | None = None, resolve: bool = True
+    ) -> AnyBlock:
+        """Return a saved block; `Block.load` says how it is named and what it raises.
+
+        Args:    resolve: also read what its secret references lead to, and those of the blocks that it holds.
+        Raises:  SecretUnresolved: such a reference leads to nothing.
+        """
         slug, name = _address(block_type, name)
         concrete = block_type if block_type.type_info.slug else self.type(slug)
         if not issubclass(concrete, block_type):
             problem = FieldProblem("", f"it is a {concrete.__name__}, which is no {block_type.__name__}")
             raise BlockInvalid(f"Block '{join_address(slug, name)}'", [problem])
         tree = self.registry.load(slug, name, version=version)
-        return cast("AnyBlock", self._build_tree(tree, concrete))
+        return cast("AnyBlock", self.build(tree, concrete, resolve=resolve))
+
+    def read_secret(self, reference: SecretReference) -> bytes:
+        """Return what a secret reference to a saved block leads to; `resolving` says how long it is kept.
+
+        Raises:  SecretUnresolved.
+        """
+        return read_from_source(self, reference)
 
     def save(self, block: Block, name: str, *, overwrite: bool = False) -> UUID:
         """Save a block; `Block.save` says how and what it raises."""
@@ -118,8 +131,15 @@ class Library:
         """Let go of the registry's connections."""
         self.registry.close()
 
-    def _build_tree(self, tree: DocumentTree, block_type: type[Block]) -> Block:
-        """Build a document's block, after those that it refers to; each is built once, however deep it lies."""
+    def build(self, tree: DocumentTree, block_type: type[Block], *, resolve: bool = False) -> Block:
+        """Return a document's block, brought to the installed version of its type.
+
+        Those that it refers to are built before it, each once, however deep it lies.
+
+        Args:    resolve: see `load`.
+        Raises:  BlockInvalid, SchemaTooNew, UpgradeMissing, UpgradeFailed, DocumentDamaged, PluginBroken;
+                 SecretUnresolved.
+        """
         built: dict[UUID, Block] = {}
         waiting, opened = [tree.root], set[UUID]()
         while waiting:
@@ -134,29 +154,39 @@ class Library:
             waiting.pop()
             if document.id not in built:
                 concrete = block_type if document is tree.root else self.type(document.slug)
-                built[document.id] = self._build(document, concrete, built)
+                built[document.id] = self._build(document, concrete, built, resolve)
         return built[tree.root.id]
 
-    def _build(self, document: Document, block_type: type[Block], held: Mapping[UUID, Block]) -> Block:
-        _refuse_other_version(document.address, block_type, document.type_version)
+    def is_outdated(self, document: Document, block_type: type[Block]) -> bool:
+        """Tell whether a document, or a block stored inside it, is of another version than the installed one.
+
+        Raises:  BlockTypeNotFound, PluginBroken: of a block stored inside.
+        """
+        if document.type_version != block_type.type_info.version:
+            return True
+        for mark in document.content.marks.values():
+            if mark.startswith("inline:"):
+                slug, _, version = mark.removeprefix("inline:").rpartition("@")
+                if not version.isdecimal() or int(version) != self.type(slug).type_info.version:
+                    return True
+        return False
+
+    def _build(
+        self, document: Document, block_type: type[Block], held: Mapping[UUID, Block], resolve: bool
+    ) -> Block:
         note_secrets(document.content)
-
-        def block_at(pointer: str, mark: str, members: Mapping[str, Any] | None) -> Block:
-            if members is None:
-                return held[UUID(mark.removeprefix("block:"))]
-            slug, _, version = mark.removeprefix("inline:").rpartition("@")
-            if not version.isdecimal():
-                raise DocumentDamaged(document.address, f"{dotted(pointer)} has the mark '{mark}'")
-            inner = self.type(slug)
-            _refuse_other_version(f"{document.address}, field {dotted(pointer)}", inner, int(version))
-            return build_block(inner, members, what=f"Block '{document.address}', field {dotted(pointer)},")
-
-        fields = decode(document.content, block_at, address=document.address)
-        if not isinstance(fields, dict):
-            raise DocumentDamaged(document.address, "it is no object of fields")
-        block = build_block(block_type, cast("dict[str, Any]", fields), what=f"Block '{document.address}'")
+        assembly = Assembly(document, self._upgraded(document, block_type), held, self)
+        block = assembly.make(block_type, resolve=resolve)
         block._set_saved(_saved(document, block))  # pyright: ignore[reportPrivateUsage]
         return block
+
+    def _upgraded(self, document: Document, block_type: type[Block]) -> Upgraded | None:
+        """Return a document in the form of the installed version, or None where it has that already."""
+        if not self.is_outdated(document, block_type):
+            return None
+        from blocks_core.chain import bring_up_to_date  # late: most documents need none
+
+        return bring_up_to_date(document, block_type, self.type)
 
 
 def _address(block_type: type[Block], name: str) -> tuple[str, str]:
@@ -185,20 +215,6 @@ def _not_installed(known: BlockType) -> str:
         f"Block type '{known.slug}' is registered, from '{known.target}', but no plugin that is installed here has "
         f"it. Import the module that defines it, and use the block in Python."
     )
-
-
-def _refuse_other_version(address: str, block_type: type[Block], stored: int) -> None:
-    installed = block_type.type_info.version
-    if stored > installed:
-        raise SchemaTooNew(
-            f"Block '{address}' was stored by version {stored} of its type, and version {installed} is installed "
-            f"here. Upgrade the plugin that provides '{block_type.type_info.slug}'."
-        )
-    if stored < installed:
-        raise SchemaConflict(
-            f"Block '{address}' was stored by version {stored} of its type, and version {installed} is installed "
-            f"here, which has no upgrade from version {stored}. Save the block anew, or install the older plugin."
-        )
 
 
 def _saved(document: Document, block: Block) -> Saved:

@@ -4,12 +4,14 @@ Needs pytest and hypothesis: `pip install blocks-core[testing]`.
 """
 
 from blocks_core.testing.block_suite import BlockSuite, secrets_of, shown
+from blocks_core.testing.key_provider_suite import KeyProviderSuite
 from blocks_core.testing.memory import MemoryRegistry, memory_library
 from blocks_core.testing.models import generated_blocks
 from blocks_core.testing.registry_suite import RegistrySuite
 
 __all__ = [
     "BlockSuite",
+    "KeyProviderSuite",
     "MemoryRegistry",
     "RegistrySuite",
     "generated_blocks",

@@ -13,6 +13,7 @@ from blocks_core.errors import BlockInUse, BlocksError, did_you_mean
 from blocks_core.names import check_labels, join_address, split_address, suggest
 from blocks_core.records import Summary, Usage
 from blocks_core.registry import Registry
+from blocks_core.secret_reference import MARK
 from blocks_registry.cli.unknown_types import naming_unknown_types, registered_type
 from blocks_registry.output import (
     HIDDEN,
@@ -68,17 +69,24 @@ def list_blocks(slug: str | None, capability: str | None, labels: tuple[str, ...
 @click.command(epilog=examples("block inspect s3/raw-data", "block inspect s3/raw-data -o json"))
 @click.argument("address", metavar="SLUG/NAME")
 @click.option("--version", type=int, metavar="N", help="An older version. [default: the newest]")
+@click.option("--stored", is_flag=True, help="Its stored form, with example secrets: for tests of upgrades.")
 @output_option
-def inspect(address: str, version: int | None, output: str) -> None:
+def inspect(address: str, version: int | None, stored: bool, output: str) -> None:
     """Show a saved block: its fields without its secrets, which blocks hold it, and who loaded it last.
 
-    Neither the plugin nor the key is needed. In JSON a secret is null and "secrets" lists the paths.
+    Neither the plugin nor the key is needed. In JSON a secret is null and "secrets" lists the paths; one that is
+    kept elsewhere is {"ref": "env:NAME"}, as --from-file of "block create" takes it.
     """
     from blocks_registry.opening import open_registry
 
     slug, name = split_address(address)
     with closing(open_registry()) as registry, naming_unknown_types(registry, slug):
         document = registry.read(slug, name, version=version)
+        if stored:
+            from blocks_registry.cli.stored_form import example_of  # late: of plugin authors only
+
+            emit_json(example_of(document.content))
+            return
         addresses = registry.addresses(found for _, found in document.content.references())
         users = registry.users(slug, name)
         usages = registry.usages(slug, name)
@@ -209,6 +217,11 @@ def _full_record(
         "labels": dict(document.labels),
         "fields": _fields(document, references, None),
         "secrets": [dotted(pointer) for pointer, mark in marks.items() if mark.startswith("secret:")],
+        "secret_references": {
+            dotted(pointer): _value_at(document.content.data, pointer)
+            for pointer, mark in marks.items()
+            if mark.startswith(MARK)
+        },
         "references": {dotted(pointer): address for pointer, address in references.items()},
         "inline": {
             dotted(pointer): mark.removeprefix("inline:")
@@ -269,14 +282,28 @@ def _fields(document: Document, references: dict[str, str], hide: str | None) ->
     fields = fill_in(document.content, hide=hide)
     for pointer, address in references.items():
         _put(fields, pointer, address)
+    for pointer, mark in document.content.marks.items():
+        if mark.startswith(MARK):
+            text = _value_at(fields, pointer)
+            _put(fields, pointer, {"ref": text} if hide is None else f"{text} (secret reference)")
     return fields
 
 
-def _put(container: Any, pointer: str, value: str) -> None:
+def _put(container: Any, pointer: str, value: Json) -> None:
+    container, last = _place_of(container, pointer)
+    container[last] = value
+
+
+def _value_at(container: Any, pointer: str) -> Any:
+    container, last = _place_of(container, pointer)
+    return container[last]
+
+
+def _place_of(container: Any, pointer: str) -> tuple[Any, str | int]:
     *above, last = (step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:])
     for step in above:
         container = container[_key(container, step)]
-    container[_key(container, last)] = value
+    return container, _key(container, last)
 
 
 def _key(container: Any, step: str) -> str | int:

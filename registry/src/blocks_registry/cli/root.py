@@ -22,13 +22,20 @@ _WORDS = {
     "create": Word(f"{_HERE}.create_command:create", "Save a new block."),
     "ls": Word(f"{_HERE}.block_commands:list_blocks", "List the saved blocks."),
     "inspect": Word(f"{_HERE}.block_commands:inspect", "Show a saved block, without its secrets."),
+    "explain": Word(f"{_HERE}.explain_command:explain", "Tell where the value of each field comes from."),
     "check": Word(f"{_HERE}.block_commands:check", "Try what a saved block is for."),
     "history": Word(f"{_HERE}.version_commands:history", "List the versions of a saved block."),
     "diff": Word(f"{_HERE}.version_commands:diff", "Show how two versions differ, secrets hidden."),
     "restore": Word(f"{_HERE}.version_commands:restore", "Bring an older version back: undo a save."),
+    "upgrade": Word(f"{_HERE}.upgrade_command:upgrade", "Write blocks of older type versions anew."),
     "rename": Word(f"{_HERE}.version_commands:rename", "Give a saved block another name."),
     "delete": Word(f"{_HERE}.block_commands:delete", "Delete a saved block."),
+    "apply": Word(f"{_HERE}.apply_command:apply", "Make the saved blocks what files declare."),
+    "export": Word(f"{_HERE}.export_command:export", "Write saved blocks as apply reads them."),
+    "edit": Word(f"{_HERE}.edit_command:edit", "Change a saved block in your editor."),
     "audit": Word(f"{_HERE}.audit_commands:audit_group", "See who changed what, and verify the record."),
+    "import": Word(f"{_HERE}.import_commands:import_group", "Take over what Prefect or Airflow keeps."),
+    "keys": Word(f"{_HERE}.keys_commands:keys_group", "Change the keys that seal secrets, while all runs."),
     "plugin": Word(f"{_HERE}.plugin_commands:plugin_group", "See what the installed plugins offer."),
 }
 
@@ -44,12 +51,16 @@ Exit codes:
   0    done
   1    refused or failed; standard error says why and what to do
   2    wrong usage
+  3    "block apply --plan": something would change
   130  interrupted
 
 \b
 Environment:
   BLOCKS_HOME   folder of the database and the key file (~/.blocks)
-  BLOCKS_URL    the registry (sqlite:/// and the file blocks.db in that folder)
+  BLOCKS_URL    the registry: sqlite:///PATH (blocks.db in that folder), or
+                postgresql://USER:PASSWORD@HOST:PORT/DATABASE
+  BLOCKS_KEYS   where the keys are: file (keys.json in that folder), file:PATH,
+                env:VARIABLE, keyring:SERVICE, or the word of a plugin
   BLOCKS_DEBUG  1 shows the traceback of an error
 
 \b
