@@ -121,7 +121,7 @@ def test_the_default_of_a_secret_is_not_in_the_schema() -> None:
             {"a": SecretStr, "b": SecretStr | None, "c": Secret[list[str]], "d": SecretBytes},
             a=SecretStr("planted"),
             b="planted",
-            c=Secret(["planted"]),
+            c=Secret[list[str]](["planted"]),
             d=SecretBytes(b"planted"),
         )
     )

@@ -488,3 +488,16 @@ def test_a_change_beside_what_only_kinds_can_say_changes_nothing_else(
     assert [change.path for change in block.changes] == ["number"]
     content = library.registry.load("declared-everything", "a").root.content
     assert compare(content, library.draft(everything(3), "a").content) == []
+
+
+def test_by_hand_a_text_is_what_its_type_takes(open_home: Callable[[str], Library]) -> None:
+    """Also where the schema calls a text a date, as people write schemas by hand, too."""
+    library = open_home("source")
+    fields = (
+        "formatted: 2020-01-01, day: 2020-01-02, exact: 1.5, pair: [1, 2020-01-03], bag: [1, 1], size: small"
+    )
+    applied(library, f"block: declared-everything/a\nfields: {{{fields}, length: PT1M, by_number: {{1: a}}}}")
+    found = library.load(Everything, "a")
+    assert (found.formatted, found.day, found.exact) == ("2020-01-01", date(2020, 1, 2), Decimal("1.5"))
+    assert (found.pair, found.bag, found.size) == ((1, date(2020, 1, 3)), {1}, Size.SMALL)
+    assert (found.length, found.by_number) == (timedelta(minutes=1), {1: "a"})

@@ -197,6 +197,19 @@ def test_a_select_is_asked_again_when_its_connection_is_cut_before_the_answer(
         assert connection.execute("SELECT ?", ("again",)).fetchone() == ("again",)
 
 
+def test_a_select_that_was_prepared_before_a_table_changed_is_prepared_anew(
+    postgres_server: PostgresServer, postgres_url: str, database: PostgresDatabase
+) -> None:
+    postgres_server.run(
+        "CREATE TABLE kept (n INTEGER)", "INSERT INTO kept VALUES (1)", database=name_of(postgres_url)
+    )
+    with database.reading() as connection:
+        for _ in range(8):
+            assert connection.execute("SELECT * FROM kept WHERE n = ?", (1,)).fetchall() == [(1,)]
+        postgres_server.run("ALTER TABLE kept ADD COLUMN m INTEGER", database=name_of(postgres_url))
+        assert connection.execute("SELECT * FROM kept WHERE n = ?", (1,)).fetchall() == [(1, None)]
+
+
 def test_a_transaction_begins_on_another_connection_when_its_own_was_cut(
     postgres_server: PostgresServer, postgres_url: str, database: PostgresDatabase
 ) -> None:

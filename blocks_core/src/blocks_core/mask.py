@@ -1,7 +1,7 @@
 """A mask: takes the secrets that it knows out of texts, in every form in which others write them.
 
-A secret is looked for as it is, without the white space around it, and as URLs, JSON, JSON inside of JSON, Python and
-base64 write it; of one with several lines, each line of eight characters or more is looked for, too.
+A secret is looked for as it is, without the white space around it, and as URLs, base64, JSON and Python write it, the
+last two also inside of each other; of one with several lines, each line of eight characters or more, too.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from threading import Lock
 from typing import Final
 from urllib.parse import quote, quote_plus
@@ -23,6 +23,9 @@ _MIN_CHARACTERS_OF_A_PART: Final = 8
 
 _MAX_CHARACTERS: Final = 20_000
 """Of a longer secret only so much is looked for in its other forms, which would take time and memory for it all."""
+
+_MAX_CHARACTERS_INSIDE: Final = 1_000
+"""Of a secret that is looked for as it is written by one program and then by another."""
 
 _SAFE: Final = ("", "/", "/:@!$&'()*+,;=", "/?:@!$&'()*+,;=")
 """What a program may leave as it is in a part of a URL: nothing, and what RFC 3986 allows in paths and queries."""
@@ -105,9 +108,10 @@ def _written(secret: str) -> Iterator[str]:
         quoted = quote(secret, safe=safe, errors="replace")
         yield from (quoted, _with_small_digits(quoted))
     yield from ((spaced := quote_plus(secret, errors="replace")), _with_small_digits(spaced))
-    for escaped in (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
-        yield from (escaped, json.dumps(escaped)[1:-1], json.dumps(escaped, ensure_ascii=False)[1:-1])
-    yield repr(secret)[1:-1]
+    for escaped in {write(secret) for write in _ESCAPING}:
+        yield escaped
+        if len(secret) <= _MAX_CHARACTERS_INSIDE and escaped != secret:
+            yield from {write(escaped) for write in _ESCAPING}
     yield from (line for line in secret.splitlines() if len(line) >= _MIN_CHARACTERS_OF_A_PART)
     yield from _in_base64(secret.encode(errors="surrogatepass"))
 
@@ -121,6 +125,16 @@ def _in_base64(raw: bytes) -> Iterator[str]:
             last = (shift + len(raw)) * 8 // 6
             if last - first >= _MIN_CHARACTERS_OF_A_PART:
                 yield whole[first:last]
+
+
+_ESCAPING: Final[tuple[Callable[[str], str], ...]] = (
+    lambda text: json.dumps(text)[1:-1],
+    lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    lambda text: repr(text)[1:-1],
+    lambda text: repr(f"\"'{text}")[4:-1],  # as a part of a text that has quotes of both kinds
+    lambda text: repr(text.encode(errors="surrogatepass"))[2:-1],
+)
+"""How programs write a text inside of quotes."""
 
 
 def _with_small_digits(quoted: str) -> str:

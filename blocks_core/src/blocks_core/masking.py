@@ -40,8 +40,16 @@ class MaskingFilter(logging.Filter):
     """Takes the secrets in use out of log records: `handler.addFilter(MaskingFilter())`."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Replace a record's message and traceback by ones without secrets; every record passes."""
-        message = record.getMessage()
+        """Replace a record's message and traceback by ones without secrets; every record passes.
+
+        So does one whose arguments do not fit its message, which logging would print with all of them.
+        """
+        try:
+            message = record.getMessage()
+        except Exception as error:  # noqa: BLE001 an argument's own code may raise anything
+            record.msg = f"{record.msg} (its arguments do not fit it: {type(error).__name__})"
+            record.args = None
+            message = record.msg
         hidden = SECRETS_IN_USE.hide(message)
         if hidden != message:
             record.msg, record.args = hidden, None

@@ -233,11 +233,12 @@ def decide_registration(known: Iterable[BlockType], offered: BlockType) -> Outco
     if same.structure_hash != offered.structure_hash:
         found = differences(structure(same.schema), structure(offered.schema))
         if not all(item.compatible for item in found):
-            listed = "; ".join(item.text for item in found)
+            listed = "; ".join(item.text for item in found if not item.compatible)
             raise SchemaConflict(
                 f"Block type '{offered.slug}' has another structure than its version {offered.version} that is "
                 f"registered: {listed}. Blocks that are saved may not fit: undo the change, or raise the version in "
-                f"the class statement (version={offered.version + 1})."
+                f"the class statement (version={offered.version + 1}) and say what becomes of them "
+                f"(@upgrades(from_version={offered.version}))."
             )
         return "updated"
     return "unchanged" if same == offered else "updated"

@@ -55,8 +55,8 @@ class SourceKey:
     def _member_of(self, value: bytes, place: str) -> bytes:
         try:
             content: Any = json.loads(value)
-        except (ValueError, RecursionError):  # no JSON, no text, or too deep; the cause would show a piece of it
-            content = None
+        except (ValueError, RecursionError):
+            content = None  # and not from the error, which would show a piece of it
         if not isinstance(content, dict):
             raise SecretUnresolved(
                 f"{place} is no JSON object, so it has no member '{self.member}'. Ask for '{self.name}' alone, or "

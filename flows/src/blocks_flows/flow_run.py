@@ -180,6 +180,6 @@ def _run_name(options: FlowOptions, flow: str, run_id: str, parameters: Mapping[
         return SECRETS_IN_USE.hide(options.flow_run_name.format(**parameters))
     except (LookupError, ValueError, AttributeError, TypeError) as error:
         raise FlowInvalid(
-            f"The run name '{options.flow_run_name}' of flow '{flow}' cannot be made: {describe(error)}. Name parameters "
-            f"in braces; there are: {', '.join(parameters) or 'none'}."
+            f"The run name '{options.flow_run_name}' of flow '{flow}' cannot be made: {describe(error)}. Name "
+            f"parameters in braces; there are: {', '.join(parameters) or 'none'}."
         ) from error

@@ -17,7 +17,7 @@ from threading import Lock
 from time import localtime, strftime, time
 from typing import Any, Final, TextIO, cast
 
-from blocks_core.masking import SECRETS_IN_USE
+from blocks_core.masking import SECRETS_IN_USE, MaskingFilter
 from blocks_flows.context import FRAME, Frame
 from blocks_flows.errors import RunMissing, SettingInvalid
 from blocks_flows.journal import LOGS, Journal
@@ -126,6 +126,7 @@ def _write_shown() -> None:
 
 _SHOWN: Final = _Shown()
 _KEPT: Final = _Kept()
+_KEPT.addFilter(MaskingFilter())  # it comes first: whatever other handlers there are gets the masked record
 
 
 def prepare_logging() -> None:

@@ -10,8 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from blocks_aws import AwsCredentials, AwsSecret
+from blocks_core.current import use_library
 from blocks_core.errors import CredentialsRefused, SecretUnresolved
 from blocks_core.secret import SecretRef
+from blocks_core.testing import memory_library
 from blocks_core.testing.secret_source_suite import SecretSourceSuite
 
 WRONG = "p1anted-5ecret-key"
@@ -125,6 +127,15 @@ def test_a_key_that_is_a_secret_reference_is_read_when_it_is_needed(secrets, str
         block.read_secret("blocks/plain")
     monkeypatch.setenv("KEY_OF_ETL", strict_aws.secret)
     assert block.read_secret("blocks/plain").get_secret_value() == b"canary-4711-plain"
+
+
+def test_a_saved_source_answers_the_references_of_other_blocks(block):
+    with use_library(memory_library()):
+        block.save("there")
+        referring = SecretRef("aws-secret/there/blocks/database#password")
+        AwsCredentials(access_key_id="AK", secret_access_key=referring).save("etl")
+        found = AwsCredentials.load("etl").secret_access_key
+        assert found.get_secret_value() == "canary-4713-database"
 
 
 def test_no_credentials_anywhere_say_where_to_put_them(secrets, aws):

@@ -1,5 +1,6 @@
 """A small Google Cloud on loopback, and settings that lead to nothing else."""
 
+import logging
 import os
 import socket
 
@@ -15,6 +16,8 @@ def own_environment(monkeypatch, tmp_path):
             monkeypatch.delenv(name)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "no-gcloud"))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
+    # google-auth keeps its lines from others unless their level was set before its first use; these must be searched.
+    monkeypatch.setattr(logging.getLogger("google"), "propagate", True)
 
 
 @pytest.fixture(scope="session")

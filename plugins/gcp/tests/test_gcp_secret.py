@@ -10,7 +10,10 @@ import pytest
 from fake_google import EVERYTHING, checksum
 from pydantic import SecretStr, ValidationError
 
+from blocks_core.current import use_library
 from blocks_core.errors import CredentialsRefused, SecretUnresolved
+from blocks_core.secret import SecretRef
+from blocks_core.testing import memory_library
 from blocks_core.testing.secret_source_suite import SecretSourceSuite
 from blocks_gcp import GcpCredentials, GcpSecret
 from blocks_gcp.crc32c import crc32c
@@ -104,6 +107,16 @@ def test_the_endpoint_may_come_from_gclouds_setting(google, block, monkeypatch):
     monkeypatch.setenv(ENDPOINT_SETTING, "http://secretmanager.example.com")
     with pytest.raises(SecretUnresolved, match=rf"{ENDPOINT_SETTING} leads nowhere.*https"):
         default.read_secret("plain")
+
+
+def test_a_saved_source_answers_the_references_of_other_blocks_and_is_asked_once(google, block, key_file):
+    google.add_version(f"{PROJECT}/secrets/key-file", key_file.encode())
+    with use_library(memory_library()):
+        block.save("there")
+        GcpCredentials(service_account=SecretRef("gcp-secret/there/key-file")).save("etl")
+        for _ in range(3):
+            assert GcpCredentials.load("etl").service_account.get_secret_value() == key_file
+    assert google.requests.count(f"GET /v1/{PROJECT}/secrets/key-file/versions/latest:access") == 1
 
 
 def test_one_token_serves_many_reads_and_is_renewed_before_it_expires(google, block):

@@ -7,8 +7,10 @@ import traceback
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from blocks_core.current import use_library
 from blocks_core.errors import CredentialsRefused, SecretUnresolved
 from blocks_core.secret import SecretRef
+from blocks_core.testing import memory_library
 from blocks_core.testing.secret_source_suite import SecretSourceSuite
 from blocks_vault import VaultSecret
 
@@ -136,6 +138,21 @@ def test_a_token_that_is_a_secret_reference_is_read_when_it_is_needed(block, rea
     monkeypatch.setenv("TOKEN_OF_ETL", reader)
     assert referring.read_secret("plain#value").get_secret_value() == b"canary-4711-plain"
     assert VaultSecret(token=SecretRef("env:NO_SUCH_VARIABLE")).token.reference == "env:NO_SUCH_VARIABLE"
+
+
+@pytest.mark.parametrize(("cache_seconds", "asked"), [(300, 1), (0, 3)])
+def test_a_saved_source_answers_references_and_is_asked_as_often_as_it_says(
+    vault, block, cache_seconds, asked
+):
+    vault.put("team", {"token": "hvs.canary-of-a-team"})
+    with use_library(memory_library()):
+        block.model_copy(update={"cache_seconds": cache_seconds}).save("there")
+        VaultSecret(token=SecretRef("vault-secret/there/team#token")).save("of-team")
+        vault.requests.clear()
+        for _ in range(3):
+            team = VaultSecret.load("of-team")
+        assert vault.requests == ["GET /v1/secret/data/team"] * asked
+        assert team.token.get_secret_value() == "hvs.canary-of-a-team"
 
 
 ANSWERS = {

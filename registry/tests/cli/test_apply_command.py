@@ -242,7 +242,7 @@ def test_a_secret_is_kept_named_or_given(
     assert "password: {ref: env:NOT_SET_HERE}" in block("export").stdout
     for wrong, words in (
         ("{secret: drop}", 'takes the word "keep"'),
-        ("{ref: 5}", "is no secret reference"),
+        ("{ref: 5}", "secret reference"),
         ("{ref: hunter2}", "is none. Write env:NAME"),
         ("{value: a, ref: env:X}", "is a secret. Write its text"),
         ("{a: b}", "is a secret. Write its text"),
@@ -424,6 +424,10 @@ def test_kinds_are_checked(block: Run, write: Callable[..., str]) -> None:
         ("{free: datetime@../../etc/passwd}", "the value is no"),
         ("{free: keys:int}", "the value is no 'keys:int'"),
         ("{free: json}", "no text with JSON in it"),
+        ("{deep: json}", "no text with JSON in it"),
+        ("{twice: json}", "no text with JSON in it"),
+        ("{large: json}", "no text with JSON in it"),
+        ("{endless: json}", "no text with JSON in it"),
         ("{free: block}", "takes the address of a saved block"),
         ("{free: inline:demo-login}", "takes the fields of a block of the type"),
         ("{nothing: date}", "its kind 'date' is given, and the value is not"),
@@ -435,7 +439,14 @@ def test_kinds_are_checked(block: Run, write: Callable[..., str]) -> None:
         ("{free: date, /free: date}", "given twice"),
         ("[free]", "'kinds' takes a mapping"),
     ):
-        file = write(f"block: demo-store/a\nfields: {{bucket: a, free: some text}}\nkinds: {kinds}")
+        texts = {
+            "deep": "[" * 500 + "]" * 500,
+            "twice": '{"a": 1, "a": 2}',
+            "large": "1e999",
+            "endless": "[" * 100_000,
+        }
+        fields = {"bucket": "a", "free": "some text", **texts}
+        file = write(f"block: demo-store/a\nfields: {json.dumps(fields)}\nkinds: {kinds}")
         assert words in block("apply", "-f", file, "-y", code=1).stderr
     assert saved(block) == []
 
@@ -677,3 +688,26 @@ def test_hostile_files_are_refused_and_nothing_is_stored(
     assert words in failed.stderr
     assert len(failed.stderr) < 20_000
     assert saved(block) == []
+
+
+def test_what_cannot_be_read_is_never_taken_for_undeclared(
+    block: Run, tmp_path: Path, write: Callable[..., str]
+) -> None:
+    file = write(BASE, "all/blocks.yaml")
+    block("apply", "-f", file, "-y")
+    prune = ("--prune", "-l", "team=data", "-y")
+    empty = write("# nothing\n---\n", "empty.yaml")
+    assert "no block is declared" in block("apply", "-f", empty, *prune, code=1).stderr
+    tmp_path.joinpath("all", "link").symlink_to(tmp_path)
+    linked = block("apply", "-f", str(tmp_path / "all"), *prune, code=1).stderr
+    assert "all/link: a link to a folder is not followed" in linked
+    tmp_path.joinpath("all", "link").unlink()
+    write("not a declaration", "all/.git/x.yaml")
+    write("not a declaration", "all/.x.yaml")
+    assert "Nothing to change" in block("apply", "-f", str(tmp_path / "all"), *prune).stdout
+    many = ", ".join(f"l{n}: x" for n in range(65))
+    labelled = write(
+        f"block: demo-login/a\nlabels: {{{many}}}\nfields: {{user: a, password: x}}", "many.yaml"
+    )
+    assert "65 labels are too many" in block("apply", "-f", labelled, "-y", code=1).stderr
+    assert len(saved(block)) == 2

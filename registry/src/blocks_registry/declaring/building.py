@@ -92,13 +92,27 @@ class Builder:
         )
         tree = DocumentTree(document, ChainMap(self._made, self._loaded))
         _refuse_circle(tree)
-        draft = self._library.draft(self._library.build(tree, block_type), declaration.name)
+        draft = self._library.draft(self._made_of(tree, candidate, block_type), declaration.name)
         draft = replace(
             draft, labels=dict(declaration.labels), document_id=candidate.document_id, action="applied"
         )
         refuse_too_large(draft)
         candidate.draft = draft
         self._made[document.id] = replace(document, type_version=draft.type_version, content=draft.content)
+
+    def _made_of(self, tree: DocumentTree, candidate: Candidate, block_type: type[Block]) -> Block:
+        """Return the block of a document; a text that its schema calls a date may be taken for the text it is."""
+        try:
+            return self._library.build(tree, block_type)
+        except BlockInvalid as error:
+            refused = {found.path for found in error.problems}
+            doubtful = {pointer for pointer in candidate.content.implied if dotted(pointer) in refused}
+            if not doubtful:
+                raise
+        content = tree.root.content
+        marks = {pointer: kind for pointer, kind in content.marks.items() if pointer not in doubtful}
+        root = replace(tree.root, content=replace(content, marks=marks))
+        return self._library.build(replace(tree, root=root), block_type)
 
     def _can_hold(self, address: str) -> bool:
         """Make sure that a block which is held is at hand; False where it was declared and is not sound."""

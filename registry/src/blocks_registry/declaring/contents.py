@@ -40,6 +40,8 @@ class Content:
     """Pointer -> address."""
     kept: list[str] = field(default_factory=list[str])
     """Pointers of the secrets that stay as they are stored."""
+    implied: list[str] = field(default_factory=list[str])
+    """Pointers of the texts that were read as something else, by what the schema says and nothing else."""
     in_clear: list[str] = field(default_factory=list[str])
     """Pointers of the secrets whose values stand in the file."""
 
@@ -71,7 +73,10 @@ class _Reading:
     def read(self, value: Json, fields: Fields) -> Content:
         data = self._value(value, "", fields)
         for pointer, kind in self._kinds.items():  # those that were met are taken out
-            self._note(pointer, f"its kind '{kind}' is given, and the value is not")
+            self._note(
+                pointer,
+                f"its kind '{kind}' is given, and the value is not. Take the kind out (an overlay by null)",
+            )
         self._content.encoded = Encoded(data, self._marks, self._secrets)
         return self._content
 
@@ -121,6 +126,8 @@ class _Reading:
             return
         if fits(kind, data):
             self._marks[pointer] = kind
+            if named is None and kind != "bytes":
+                self._content.implied.append(pointer)
         elif named is not None:
             self._note(pointer, f"the value is no '{kind}', which its kind says that it is")
         elif kind == "bytes":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
@@ -13,7 +14,7 @@ from blocks_core.document import Json, dotted
 from blocks_core.errors import NameInvalid, did_you_mean
 from blocks_core.names import check_labels, join_address, split_address, suggest
 from blocks_registry.declaring.kinds import JSON, is_kind, known_kinds, read_path
-from blocks_registry.declaring.yaml_reader import Node
+from blocks_registry.declaring.yaml_reader import MAX_DEPTH, Node
 from blocks_registry.errors import DeclarationProblem
 
 KEYS: Final = ("block", "type_version", "labels", "fields", "kinds")
@@ -172,6 +173,7 @@ def _type_version(statement: Statement, node: Node | None, problems: list[Declar
 
 
 def _labels(statement: Statement, node: Node | None, problems: list[DeclarationProblem]) -> dict[str, str]:
+    before = len(problems)
     if node is None or node.value is None:
         return {}
     if not isinstance(node.value, dict):
@@ -182,17 +184,26 @@ def _labels(statement: Statement, node: Node | None, problems: list[DeclarationP
     found: dict[str, str] = {}
     for key, inner in node.value.items():
         if isinstance(inner.value, str):
-            try:
-                found |= check_labels({key: inner.value})
-            except NameInvalid as error:
-                problems.append(_problem(inner, str(error), statement.address))
+            found[key] = inner.value
+            _check_labels(statement, inner, {key: inner.value}, problems)
         else:
             problems.append(
                 _problem(
                     inner, f"the label '{_shown(key)}' takes a text. Put it in quotes", statement.address
                 )
             )
+    if len(problems) == before:
+        _check_labels(statement, node, found, problems)
     return found
+
+
+def _check_labels(
+    statement: Statement, node: Node, labels: Mapping[str, str], problems: list[DeclarationProblem]
+) -> None:
+    try:
+        check_labels(labels)
+    except NameInvalid as error:
+        problems.append(_problem(node, str(error), statement.address))
 
 
 def _fields_and_kinds(
@@ -278,14 +289,42 @@ def _put_json(holder: Any, pointer: str) -> bool:
         for step in above:
             holder = holder[int(step) if isinstance(holder, list) else step]
         key: Any = int(last) if isinstance(holder, list) else last
-        holder[key] = json.loads(cast("str", holder[key]), parse_constant=_refuse_constant)
+        holder[key] = _parsed(holder[key])
     except (LookupError, TypeError, ValueError, RecursionError):
         return False
     return True
 
 
-def _refuse_constant(_: str) -> Any:
-    raise ValueError
+def _parsed(text: Any) -> Json:
+    """Return the value of a text that holds JSON, by the rules of the file around it.
+
+    Raises:  TypeError, ValueError, RecursionError.
+    """
+    found: Json = json.loads(
+        text, parse_constant=_finite, parse_float=_finite, object_pairs_hook=_with_each_key_once
+    )
+    waiting: list[tuple[Json, int]] = [(found, 1)]
+    while waiting:
+        value, depth = waiting.pop()
+        if depth > MAX_DEPTH:
+            raise ValueError
+        inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        waiting += [(inner, depth + 1) for inner in inside]
+    return found
+
+
+def _finite(text: str) -> float:
+    found = float(text)
+    if not math.isfinite(found):
+        raise ValueError
+    return found
+
+
+def _with_each_key_once(members: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(members)
+    if len(found) < len(members):
+        raise ValueError
+    return found
 
 
 def _nearest(node: Node, steps: Sequence[str]) -> Node:

@@ -39,6 +39,8 @@ def read_declared(paths: Sequence[str], overlays: Sequence[str] = ()) -> Declare
     for overlay in overlays:
         patches = each_once(state(read_sources([overlay], budget), budget.problems), budget.problems)
         statements = lay_over(statements, patches, budget.problems)
+    if not statements and not budget.problems:  # with pruning, an empty file would delete all
+        budget.problems.append(DeclarationProblem("no block is declared. Give other files", ", ".join(paths)))
     return _declared(statements, budget)
 
 

@@ -66,7 +66,7 @@ def _replace(target: Path, pieces: Iterable[str], *, private: bool) -> None:
             file.writelines(pieces)
             file.flush()
             if not private:
-                os.fchmod(file.fileno(), _usual_mode(target))
+                os.chmod(beside, _usual_mode(target))
             os.fsync(file.fileno())
         os.replace(beside, target)
     except BaseException:

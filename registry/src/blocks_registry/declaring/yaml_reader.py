@@ -35,8 +35,8 @@ MAX_DEPTH: Final = 104
 MAX_CHARACTERS: Final = 4 * 1024 * 1024
 """Of one text: what a whole block may have."""
 
-_MAX_KEY_CHARACTERS: Final = 1_000
-_MAX_DIGITS: Final = 4_000
+MAX_KEY_CHARACTERS: Final = 1_000
+MAX_DIGITS: Final = 4_000
 _MAX_PROBLEMS: Final = 100
 """Of one file; who has made more begins with these."""
 
@@ -213,8 +213,8 @@ class _Reader:
             self._note(event, "a merge key (<<) is not read. Write the members out; a text stands in quotes")
         elif plain and not key:
             self._note(event, "a key is empty. Give it a name; a text stands in quotes")
-        elif len(key) > _MAX_KEY_CHARACTERS:
-            self._note(event, f"a key is longer than {_MAX_KEY_CHARACTERS:,} characters. Shorten it")
+        elif len(key) > MAX_KEY_CHARACTERS:
+            self._note(event, f"a key is longer than {MAX_KEY_CHARACTERS:,} characters. Shorten it")
         elif _SURROGATE.search(key):
             self._note(event, _HALF)
         else:
@@ -245,13 +245,13 @@ class _Reader:
         return text
 
     def _int(self, text: str, event: Any) -> int:
-        if len(text) > _MAX_DIGITS:
-            self._note(event, f"a number has more than {_MAX_DIGITS:,} digits. Write it as a text, in quotes")
+        if len(text) > MAX_DIGITS:
+            self._note(event, f"a number has more than {MAX_DIGITS:,} digits. Write it as a text, in quotes")
             return 0
         return int(text)
 
     def _float(self, text: str, event: Any) -> float:
-        found = float(text) if len(text) <= _MAX_DIGITS else math.inf
+        found = float(text) if len(text) <= MAX_DIGITS else math.inf
         if not math.isfinite(found):
             self._note(event, "a number is too large. Write it as a text, in quotes")
             return 0.0
