@@ -36,7 +36,7 @@ def assert_shown(expected: list[str], output: str, where: str) -> None:
             )
 
 
-PAGES = ("README.md", "docs/operating.md", "docs/keys.md")
+PAGES = ("README.md", "docs/operating.md", "docs/secret-references.md", "docs/keys.md")
 
 
 @pytest.mark.parametrize("page", PAGES)

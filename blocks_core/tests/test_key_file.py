@@ -286,3 +286,23 @@ def test_a_wrapped_key_that_was_moved_to_another_id_does_not_open(tmp_path: Path
 
 def test_no_suite_of_providers_is_empty() -> None:
     assert len([name for name in vars(KeyProviderSuite) if name.startswith("test_")]) > 15
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "huge"])
+def test_what_cannot_be_a_key_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "keys.json"
+    if kind == "pipe":
+        os.mkfifo(path, 0o600)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.touch(0o600)
+        os.truncate(path, 50_000_000)
+    provider = FileKeyProvider(path)
+    program = f"from {FileKeyProvider.__module__} import *; FileKeyProvider(Path({str(path)!r})).load()"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "KeysInvalid" in done.stderr
+    with pytest.raises(KeysInvalid, match=r"regular file|larger than"):
+        provider.add()

@@ -13,10 +13,10 @@ import pytest
 from pydantic import PrivateAttr, SecretBytes, SecretStr
 
 from blocks_core import Block, SecretRef, SecretSource, use_library
-from blocks_core.errors import BlocksError, CredentialsRefused, SecretUnresolved
+from blocks_core.errors import BlocksError, CredentialsRefused, SecretsInCircle, SecretUnresolved
 from blocks_core.library import Library
 from blocks_core.masking import HIDDEN, SECRETS_IN_USE
-from blocks_core.resolving import SecretsInCircle, state_of
+from blocks_core.resolving import state_of
 from blocks_core.secret import SecretBytesRef
 from blocks_core.source_values import DEFAULT_CACHE_SECONDS, SOURCE_VALUES, SourceValues
 from blocks_core.testing import memory_library

@@ -360,3 +360,22 @@ def test_fields_are_given_by_their_names_whatever_their_aliases(library: Library
 
     Aliased(outerSize=3).save("one")
     assert Newer.load("one").length == 3
+
+
+@pytest.mark.parametrize("fault", ["an error made of a secret", "an exit"])
+def test_whatever_an_upgrade_raises_is_its_failure(library: Library, fault: str) -> None:
+    class Bad(Block, slug="bucket", version=2):
+        """Cannot be upgraded."""
+
+        bucket: str
+
+        @upgrades(from_version=1)
+        def _one(data):
+            if fault == "an exit":
+                raise SystemExit(3)
+            raise ValueError(data["token"])
+
+    with pytest.raises(
+        UpgradeFailed, match=r"'bucket' from version 1 to 2 .* raised (ValueError|SystemExit)"
+    ):
+        Bad.load(stored())

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
+from enum import Enum, IntEnum, IntFlag
+from types import new_class
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
 import pytest
-from pydantic import BaseModel, Field, Secret, SecretBytes, SecretStr
+from pydantic import BaseModel, BeforeValidator, Field, Secret, SecretBytes, SecretStr
+from pydantic.json_schema import SkipJsonSchema
 
 from blocks_core import Block, Storage
 from blocks_core.codec import encode_block
@@ -186,3 +190,80 @@ def test_a_pattern_that_only_python_reads_is_left_to_the_class() -> None:
     validator = Validator(schema)
     assert problems(Encoded({"a": "b"}), validator=validator) == []
     assert problems(Encoded({"a": "bbb"}), validator=validator) == [("a", "must have at most 2 characters")]
+
+
+class Number(IntEnum):
+    """Keys that are numbers, which JSON holds as texts."""
+
+    ONE = 1
+
+
+class Ways(IntFlag):
+    """Words that are joined."""
+
+    A = 1
+    B = 2
+
+
+class Endless(Enum):
+    """A number that JSON cannot write."""
+
+    ALL = float("inf")
+
+
+FITTING: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+    "a word of other letters": (Annotated[str, Field(pattern=r"^\w+$")], "größe", {}),
+    "digits of another script": (Annotated[str, Field(pattern=r"^\d+$")], "١٢٣", {}),
+    "a class of letters": (Annotated[str, Field(pattern=r"^[[:alpha:]]+$")], "abc", {}),
+    "what two classes share": (Annotated[str, Field(pattern=r"^[a-z&&[^b]]+$")], "acd", {}),
+    "a pattern with flags": (Annotated[str, Field(pattern=re.compile("^a", re.IGNORECASE))], "Abc", {}),
+    "a set of a number and its text": (set[UUID | str], {UUID(int=5), str(UUID(int=5))}, {}),
+    "a set of endless numbers": (set[float], {float("inf"), 1e308, 0.0, float("nan")}, {}),
+    "a set of half characters": (set[Any], {"\ud800", "?"}, {}),
+    "a set of very small decimals": (set[Decimal], {Decimal("1E-20000"), Decimal(0)}, {}),
+    "keys of an enumeration of numbers": (dict[Number, int], {Number.ONE: 1}, {}),
+    "flags together": (Ways, Ways.A | Ways.B, {}),
+    "an enumeration of an endless number": (Endless, Endless.ALL, {}),
+    "a list that is also given as a text": (
+        Annotated[
+            list[int],
+            BeforeValidator(
+                lambda found: found if isinstance(found, list) else [1], json_schema_input_type=str
+            ),
+        ],
+        [1, 2],
+        {},
+    ),
+    "a choice that the schema leaves out": (int | SkipJsonSchema[None], None, {}),
+    "a field that the schema leaves out": (SkipJsonSchema[int], 5, {}),
+    "short keys that begin with NUL": (dict[Annotated[str, Field(max_length=2)], int], {"\0b": 1}, {}),
+    "a field that says required as old schemas did": (int, 5, {"required": True}),
+    "notes that are no keywords": (
+        str,
+        "a",
+        {"items": "x", "minLength": "two", "pattern": 5, "maximum": "y"},
+    ),
+    "notes where schemas stand": (str, "a", {"additionalProperties": "x", "anyOf": 5, "allOf": [5]}),
+}
+
+
+@pytest.mark.parametrize("what", FITTING)
+def test_what_a_class_takes_its_registry_takes(what: str) -> None:
+    kind, value, extra = FITTING[what]
+    made = new_class(
+        "Fitting",
+        (Block,),
+        {"slug": "fitting"},
+        lambda body: body.update(
+            __annotations__={"field": kind}, field=Field(json_schema_extra=extra), __module__=__name__
+        ),
+    )
+    validator = Validator(schema_of(made))
+    assert problems(stored(made(field=value)), validator=validator) == []
+
+
+def test_an_item_that_stands_twice_in_a_set_is_refused_marks_and_secrets_compared() -> None:
+    twice = changed({"free": ["a", "a"]}, {"/free": "set", "/free/0": "path"})
+    assert problems(twice) == []
+    twice = changed({"free": ["a", "a"]}, {"/free": "set", "/free/0": "path", "/free/1": "path"})
+    assert problems(twice) == [("free", "must have no item twice")]

@@ -14,7 +14,7 @@ from registry_places import KINDS, RegistryPlace, new_place
 
 from blocks_core import Block, use_library
 from blocks_core.codec import encode_block
-from blocks_core.errors import BlocksError
+from blocks_core.errors import BlocksError, SecretUnresolved
 from blocks_core.key_file import FileKeyProvider
 from blocks_core.library import Library
 from blocks_core.testing import generated_blocks, shown
@@ -71,6 +71,26 @@ def test_a_block_comes_back_as_it_was_and_no_secret_shows(
     for form in (form for secret in secrets for form in forms(secret)):
         assert not any(form.decode() in text for text in texts)
         assert form not in stored
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(generated=generated_blocks(references=("env:NOT_THERE", "file:/not/there", "not/there/env:PATH")))
+def test_references_come_back_wherever_they_sit_and_are_never_read(
+    library: Library, place: RegistryPlace, generated: tuple[Block, list[str]]
+) -> None:
+    block, secrets = generated
+    block.save("one")
+    loaded = library.load(type(block), "one", resolve=False)
+    assert loaded == block
+    content = encode_block(loaded, address="again")
+    assert content == encode_block(block, address="before")
+    shown_texts = [*shown(loaded), inspected(place, f"{type(block).type_info.slug}/one", "json")]
+    assert not any(secret in text for secret in secrets for text in shown_texts)
+    if any(mark.startswith("secretref:") for mark in content.marks.values()):
+        with pytest.raises(SecretUnresolved, match=r"not there|no variable|No such file|is saved"):
+            type(block).load("one")
+    else:
+        assert type(block).load("one") == block
 
 
 def inspected(place: RegistryPlace, address: str, output: str) -> str:

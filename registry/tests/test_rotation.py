@@ -563,3 +563,29 @@ def test_a_key_file_from_before_a_rotation_still_reads_a_backup_of_its_time(
     with use_library(restored):
         look(2)
     restored.close()
+
+
+class _OtherOperator(FileKeyProvider):
+    """The key file, from which somebody else takes each key an instant before."""
+
+    def remove(self, key_id: str) -> None:
+        super().remove(key_id)
+        super().remove(key_id)
+
+
+def test_a_key_that_another_operator_retires_at_the_same_time_is_retired(
+    place: RegistryPlace, library: Library, rotation: Rotation
+) -> None:
+    save(1)
+    first = primary_of(rotation)
+    rotation.add()
+    rotation.promote()
+    rotation.rewrap()
+    provider = open_keys(place.settings)
+    assert isinstance(provider, FileKeyProvider)
+    racing = Rotation(place.database(), provider, _OtherOperator(provider.path))
+    done = racing.retire(first)
+    racing.close()
+    assert done.was_marked
+    assert not done.was_removed
+    assert first not in provider.load().keys

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
-from typing import Protocol
+from typing import Protocol, cast
 from uuid import UUID
 
 from blocks_core.document import Draft, Encoded
-from blocks_core.errors import BlockInvalid
-from blocks_core.limits import refuse_too_large
+from blocks_core.errors import BlockInvalid, ValueNotStorable
+from blocks_core.limits import refuse_too_deep, refuse_too_large
 from blocks_core.names import check_labels, check_name, join_address
 from blocks_core.schema import BlockType
 from blocks_core.validation import Held, Validator
+from blocks_core.well_formed import refuse_malformed
+
+_MAX_ACTION = 200
 
 
 class Known(Protocol):
@@ -47,11 +50,19 @@ class Admission:
     def admit(self, draft: Draft) -> None:
         """Refuse a draft that no registry takes, whatever it knows.
 
-        Raises:  NameInvalid, LimitExceeded.
+        Raises:  NameInvalid, LimitExceeded, ValueNotStorable; BlockInvalid: it is no stored form of a block.
         """
         check_name(draft.name)
         if draft.labels is not None:
             check_labels(draft.labels)
+        action = cast("object", draft.action)
+        if not isinstance(action, str) or len(action) > _MAX_ACTION or not action.isprintable():
+            raise ValueNotStorable(
+                f"Block '{join_address(draft.slug, draft.name)}' was not saved: its action, which the history shows, "
+                f"must be a line of up to {_MAX_ACTION} printable characters."
+            )
+        refuse_too_deep(draft)
+        refuse_malformed(draft.content, f"Block '{join_address(draft.slug, draft.name)}'")
         refuse_too_large(draft)
 
     def refuse_unfit(self, slug: str, name: str, type_version: int, content: Encoded, known: Known) -> None:

@@ -10,8 +10,8 @@ from blocks_core.block import Block
 from blocks_core.building import build_block
 from blocks_core.decoding import decode
 from blocks_core.document import Document, Encoded, dotted
-from blocks_core.errors import BlockInvalid, DocumentDamaged, SecretUnresolved
-from blocks_core.resolving import SecretsInCircle, Sources, unresolved_in, with_origins, with_values
+from blocks_core.errors import BlockInvalid, DocumentDamaged, SecretsInCircle, SecretUnresolved
+from blocks_core.resolving import Sources, unresolved_in, with_origins, with_values
 from blocks_core.secret import SecretBytesRef, SecretRef
 
 if TYPE_CHECKING:

@@ -99,6 +99,19 @@ def _no_block(pointer: str, mark: str, members: Any) -> None:
     """Make nothing of a block: what is in it was decoded before."""
 
 
+def _named(error: BaseException) -> str:
+    """Return an error's type and text; that of an error made of a placeholder cannot be had."""
+    kind = type(error).__name__
+    try:
+        text = str(error)
+    except Exception as refused:  # noqa: BLE001 the code of an upgrade's error may raise anything
+        return f"{kind}, whose text cannot be read ({type(refused).__name__})"
+    if len(text) > _MAX_SHOWN:
+        text = f"{text[:_MAX_SHOWN]}…"
+    return f"{kind}: {text}" if text else kind
+
+
+_MAX_SHOWN = 2000
 _REMEDY = "Nothing was changed. Upgrade the plugin that provides {}, or tell its author what you read here"
 
 
@@ -151,8 +164,8 @@ class _Chain:
         given = self._form.checked(fields)
         try:
             result = cast("object", function(given))
-        except Exception as error:
-            raise UpgradeFailed(f"{what} raised {type(error).__name__}: {error}. {remedy}.") from error
+        except (Exception, SystemExit) as error:  # one that ends the process would end all others of a batch
+            raise UpgradeFailed(f"{what} raised {_named(error)}. {remedy}.") from error
         if not isinstance(result, dict):
             kind = "None" if result is None else f"a {type(result).__name__}"
             raise UpgradeFailed(f"{what} returned {kind}, not a dict of fields. {remedy}.")

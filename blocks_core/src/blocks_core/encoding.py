@@ -33,7 +33,7 @@ from blocks_core.secret import SecretBytesRef, SecretRef, is_reference, is_secre
 from blocks_core.secret_reference import MARK
 
 MAX_DEPTH = 100
-_MAX_INT_BITS = 4300 * 3
+MAX_INT_BITS = 4300 * 3
 """Within the digits that Python reads and writes of a number (`sys.int_info.default_max_str_digits`)."""
 
 _MAX_PATH = 200
@@ -167,7 +167,7 @@ class Walk:
         return None
 
     def _encode_int(self, value: int, pointer: str) -> Json:
-        if value.bit_length() > _MAX_INT_BITS:
+        if value.bit_length() > MAX_INT_BITS:
             raise self.refusal(pointer, "is a number of too many digits. Keep it as a text or as bytes")
         return int(value)
 

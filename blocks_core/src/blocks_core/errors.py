@@ -1,7 +1,7 @@
 """Every error that the core raises.
 
     BlocksError
-    ├── NameInvalid              a slug, a name or an address is not well formed
+    ├── NameInvalid              a slug, a name, an address or a secret reference is not well formed
     ├── BlockTypeInvalid         a class cannot serve as a block type
     ├── BlockInvalid             a block's fields do not fit its schema
     ├── ValueNotStorable         a value would not come back from storage as it went in
@@ -13,6 +13,7 @@
     │   ├── BlockNotFound        no such document
     │   ├── ReferenceBroken      a block holds another one that is not saved any more
     │   └── SecretUnresolved     what a secret reference names is not there
+    │       └── SecretsInCircle  reading a secret needs the secret itself
     ├── Conflict
     │   ├── BlockExists          the name is taken
     │   ├── BlockInUse           other blocks hold the block that is to be deleted
@@ -50,7 +51,7 @@ class BlocksError(Exception):
 
 
 class NameInvalid(BlocksError, ValueError):
-    """A slug, a name or an address is not well formed."""
+    """A slug, a name, an address or a secret reference is not well formed."""
 
 
 class BlockTypeInvalid(BlocksError, TypeError):
@@ -138,6 +139,10 @@ class SecretUnresolved(NotFound):
     def __init__(self, message: str, reference: str = "") -> None:
         self.reference = reference
         super().__init__(message)
+
+
+class SecretsInCircle(SecretUnresolved):
+    """Reading a secret needs the secret itself, through the references of the blocks that have it."""
 
 
 class Conflict(BlocksError):

@@ -23,6 +23,7 @@ from blocks_core.keyring import KeyWrapper
 _OWNER_ONLY: Final = 0o600
 _SETTLED_NANOSECONDS: Final = 100_000_000
 """A file that changed so little ago may change again without a new time: file systems count in coarse steps."""
+_MAX_BYTES: Final = 1_000_000
 _REFUSALS: Final = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY)  # the last: a file that is mounted
 
 
@@ -80,8 +81,8 @@ class KeyFile:
         Raises:  KeysInvalid: it cannot be read, or others may read it.
         """
         try:
-            with self._path.open(encoding="utf-8") as file:
-                self._refuse_readable_by_others(os.fstat(file.fileno()).st_mode)
+            with open(self._path, encoding="utf-8", opener=_open_at_once) as file:
+                self._refuse_other_kinds(os.fstat(file.fileno()))
                 return file.read()
         except FileNotFoundError:
             return None
@@ -151,7 +152,19 @@ class KeyFile:
                 f"choose another with BLOCKS_HOME."
             ) from error
 
-    def _refuse_readable_by_others(self, mode: int) -> None:
+    def _refuse_other_kinds(self, found: os.stat_result) -> None:
+        """Refuse what would be waited for or read without end, and what others may read."""
+        mode = found.st_mode
+        if not stat.S_ISREG(mode):
+            raise KeysInvalid(
+                f"The key file {self._path} is no regular file. Put the file in its place, or a link to it: it is "
+                f"read again whenever it changes."
+            )
+        if found.st_size > _MAX_BYTES:
+            raise KeysInvalid(
+                f"The key file {self._path} is larger than {_MAX_BYTES // 1_000_000} MB, so it is not one. Restore "
+                f"it from a backup."
+            )
         if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
             raise KeysInvalid(
                 f"The key file {self._path} may be read by others (mode {stat.S_IMODE(mode):04o}). "
@@ -182,6 +195,11 @@ class KeyFile:
                 f"The key file {self._path} cannot be written ({error.strerror}); it is as it was. "
                 f"See whether its disk is full."
             ) from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file without waiting for a writer, where it is a named pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _write_draft(target: Path, text: str) -> Path:

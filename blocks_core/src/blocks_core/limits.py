@@ -16,14 +16,21 @@ MAX_VALUES: Final = 100_000
 """In a document, each member of an object and each item of a list counted."""
 
 
-def refuse_too_large(draft: Draft) -> None:
-    """Refuse a document that is larger or deeper than a registry takes.
+def refuse_too_deep(draft: Draft) -> None:
+    """Refuse a document that is deeper, or has more values, than a registry takes.
 
     Raises:  LimitExceeded: with the limit and what the document has.
     """
-    values = _count(draft, draft.content, 0)
+    values = _count(draft)
     if values > MAX_VALUES:
         raise _refusal(draft, f"it has {values:,} values, and {MAX_VALUES:,} are the most")
+
+
+def refuse_too_large(draft: Draft) -> None:
+    """Refuse a document of plain JSON that is larger than a registry takes.
+
+    Raises:  LimitExceeded: with the limit and what the document has.
+    """
     size = (
         len(draft.content.data_text()) + len(draft.content.marks_text()) + len(draft.content.secrets_bytes())
     )
@@ -31,16 +38,24 @@ def refuse_too_large(draft: Draft) -> None:
         raise _refusal(draft, f"it has {size:,} bytes, and {MAX_BYTES:,} are the most")
 
 
-def _count(draft: Draft, content: Encoded, depth: int) -> int:
-    """Return how many values there are; without recursion, as what is measured may be of any depth."""
-    values, waiting = 0, [(content.data, depth)]
+def _count(draft: Draft) -> int:
+    """Return how many values there are; without recursion, as what is measured may be of any depth.
+
+    A secret's value lies one level below the place where it stands.
+    """
+    values = 0
+    waiting: list[tuple[Json | Encoded, int]] = [(draft.content, -1)]
     while waiting:
         data, depth = waiting.pop()
-        values += 1
         if depth > MAX_DEPTH:
             raise _refusal(draft, f"it lies deeper than {MAX_DEPTH} levels")
-        waiting += [(inner, depth + 1) for inner in _inside(data)]
-    return values + sum(_count(draft, secret, 1) for secret in content.secrets.values())
+        if isinstance(data, Encoded):
+            waiting.append((data.data, depth + 1))
+            waiting += [(inner, depth + 1 + str(at).count("/")) for at, inner in data.secrets.items()]
+        else:
+            values += 1
+            waiting += [(inner, depth + 1) for inner in _inside(data)]
+    return values
 
 
 def _inside(data: Json) -> list[Json]:

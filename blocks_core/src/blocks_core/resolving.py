@@ -15,7 +15,7 @@ from blocks_core.capabilities import SecretSource
 from blocks_core.current import asking_source, sources_asked
 from blocks_core.document import Document, Encoded, dotted
 from blocks_core.encoding import Walk
-from blocks_core.errors import BlockInvalid, BlocksError, FieldProblem, SecretUnresolved
+from blocks_core.errors import BlockInvalid, BlocksError, FieldProblem, SecretsInCircle, SecretUnresolved
 from blocks_core.masking import without_secrets
 from blocks_core.names import split_address
 from blocks_core.secret import SecretBytesRef, SecretRef
@@ -40,10 +40,6 @@ class Sources(Protocol):
         ...
 
 
-class SecretsInCircle(SecretUnresolved):
-    """Reading a secret needs the secret itself."""
-
-
 References = Mapping[str, SecretRef | SecretBytesRef]
 """Pointer -> the reference that stands there."""
 
@@ -56,7 +52,7 @@ class ReferenceState:
     where: str
     """In words."""
     problem: str = ""
-    """Why it leads to nothing; empty where it does."""
+    """Why it leads to nothing; empty where it leads to something."""
     source_version: int | None = None
     """Of the document that has it, if it is one."""
     cache_seconds: float | None = None
@@ -143,7 +139,7 @@ def state_of(reference: SecretRef | SecretBytesRef, library: Sources) -> Referen
     try:
         reference.get_secret_value()
     except SecretUnresolved as error:
-        problem = str(error)
+        problem = str(error).removeprefix(f"The secret reference {reference.reference} cannot be resolved: ")
     parts = reference.parts
     if parts.kind != "source" or problem:
         return ReferenceState(reference.reference, parts.where, problem)

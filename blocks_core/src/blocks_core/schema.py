@@ -6,15 +6,17 @@ Source: JSON Schema 2020-12; pydantic's generator of it.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import asdict, dataclass, field
+from enum import Flag
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
 from pydantic import PydanticInvalidForJsonSchema, PydanticUserError, Secret, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchemaWarningKind
-from pydantic_core import core_schema
+from pydantic_core import PydanticOmit, core_schema
 
 from blocks_core.block import Block, slug_of
 from blocks_core.document import Json
@@ -94,10 +96,15 @@ def describe(block_type: type[Block], *, distribution: str = "", distribution_ve
     )
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _schema_text(block_type: type[Block]) -> str:
     try:
         schema = block_type.model_json_schema(by_alias=False, schema_generator=_Generator)
+    except UnicodeDecodeError as error:
+        raise BlockTypeInvalid(
+            f"{block_type.__name__} names bytes as a choice or a default that are no text, which JSON Schema cannot "
+            f"write. Use a text there."
+        ) from error
     except PydanticInvalidForJsonSchema as error:
         raise BlockTypeInvalid(
             f"{block_type.__name__} has a field that JSON Schema cannot describe: {error}. Use a field type of "
@@ -144,6 +151,40 @@ class _Generator(GenerateJsonSchema):
             del found["default"]
         return found
 
+    def generate_inner(self, schema: Any) -> JsonSchemaValue:
+        """Say of what a class hides from its schema (`SkipJsonSchema`) no more than that it may be there."""
+        try:
+            return super().generate_inner(schema)
+        except PydanticOmit:
+            return {}
+
+    def function_before_schema(self, schema: Any) -> JsonSchemaValue:
+        """Describe the value that is stored, not what else the class takes for it."""
+        return super().function_before_schema(_of_stored(schema))
+
+    def function_wrap_schema(self, schema: Any) -> JsonSchemaValue:
+        return super().function_wrap_schema(_of_stored(schema))
+
+    def function_plain_schema(self, schema: Any) -> JsonSchemaValue:
+        return {} if "json_schema_input_schema" in schema else super().function_plain_schema(schema)
+
+    def str_schema(self, schema: core_schema.StringSchema) -> JsonSchemaValue:
+        """Keep the flags of a pattern that was compiled by Python, which pydantic leaves out."""
+        found = super().str_schema(schema)
+        pattern = schema.get("pattern")
+        if isinstance(pattern, re.Pattern):
+            names = ((re.I, "i"), (re.M, "m"), (re.S, "s"), (re.X, "x"))
+            flags = "".join(name for flag, name in names if pattern.flags & flag)
+            found["pattern"] = f"(?{flags}){pattern.pattern}" if flags else pattern.pattern
+        return found
+
+    def enum_schema(self, schema: core_schema.EnumSchema) -> JsonSchemaValue:
+        """Leave out the members of flags, which may be joined."""
+        found = super().enum_schema(schema)
+        if issubclass(schema["cls"], Flag):
+            return {key: value for key, value in found.items() if key != "enum"}
+        return found
+
     def bytes_schema(self, schema: core_schema.BytesSchema) -> JsonSchemaValue:
         return {**super().bytes_schema(schema), "contentEncoding": "base64"}
 
@@ -157,6 +198,10 @@ class _Generator(GenerateJsonSchema):
         if serialization.get("function") is _serializer_of_secrets():
             found = {**found, "writeOnly": True}
         return found
+
+
+def _of_stored(schema: Any) -> Any:
+    return {key: value for key, value in schema.items() if key != "json_schema_input_schema"}
 
 
 @lru_cache(maxsize=1)

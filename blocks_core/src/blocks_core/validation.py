@@ -9,6 +9,7 @@ Source: JSON Schema 2020-12, by `jsonschema_rs`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -18,6 +19,7 @@ from uuid import UUID
 from blocks_core.document import Encoded, Json, dotted, pointer_to
 from blocks_core.errors import FieldProblem, did_you_mean
 from blocks_core.names import suggest
+from blocks_core.schema_reading import PATTERN, found_patterns, without_notes
 
 Node = dict[str, Any]
 
@@ -42,15 +44,11 @@ class Validator:
     def __init__(self, schema: Mapping[str, Any]) -> None:
         import jsonschema_rs  # late: loading needs no validation
 
-        prepared = _prepared(schema)
-        try:
-            self._check = jsonschema_rs.Draft202012Validator(prepared)
-        except (
-            jsonschema_rs.ValidationError
-        ):  # a pattern that only Python's own engine reads: the rest still holds
-            prepared = cast("Node", _without_patterns(prepared))
-            self._check = jsonschema_rs.Draft202012Validator(prepared)
-        self._schema = prepared
+        self._schema = _prepared(without_notes(schema))
+        patterns = found_patterns(self._schema)
+        self._check = jsonschema_rs.Draft202012Validator(
+            self._schema, formats=patterns, validate_formats=True, ignore_unknown_formats=True
+        )
 
     def problems(
         self,
@@ -64,11 +62,14 @@ class Validator:
                  described: validator and description of a type's version, for blocks stored inside.
         """
         reader = _Reader(content, held, described)
-        view = reader.view(content.data, "")
-        found = [
+        found = self.misfits(reader.view(content.data, ""))
+        return list(dict.fromkeys([*reader.problems, *found]))
+
+    def misfits(self, view: Any) -> list[FieldProblem]:
+        """Return what does not fit of content in the form that is checked."""
+        return [
             problem for error in self._check.iter_errors(view) for problem in _Words(self._schema).of(error)
         ]
-        return list(dict.fromkeys([*reader.problems, *found]))
 
 
 class _Reader:
@@ -104,6 +105,8 @@ class _Reader:
         if isinstance(data, dict):
             return {_name(name): self.view(value, pointer_to(pointer, name)) for name, value in data.items()}
         if isinstance(data, list):
+            if mark in ("set", "frozenset") and self._has_twice(data, pointer):
+                self.problems.append(FieldProblem(dotted(pointer), "must have no item twice"))
             return [self.view(value, pointer_to(pointer, index)) for index, value in enumerate(data)]
         if isinstance(data, str):
             return _number_of(mark, data) if mark in ("float", "decimal") else _text(data)
@@ -123,23 +126,26 @@ class _Reader:
             self.problems.append(FieldProblem(dotted(pointer), "is no block of fields"))
             return {}
         validator, held = self._described(slug, int(version))
-        inside = _below(self._content, pointer, data)
         path = dotted(pointer)
-        for problem in validator.problems(inside, self._held, self._described):
+        for problem in validator.misfits(self._plain(data, "", pointer)):
             self.problems.append(
                 FieldProblem(f"{path}.{problem.path}" if problem.path else path, problem.problem)
             )
         return _about(held)
 
+    def _has_twice(self, items: list[Json], pointer: str) -> bool:
+        """Tell whether two items are stored alike, their marks and secrets included."""
+        forms = [self._form(item, pointer_to(pointer, index)) for index, item in enumerate(items)]
+        return len(set(forms)) < len(forms)
 
-def _below(content: Encoded, pointer: str, data: Json) -> Encoded:
-    """Return a part of content as content of its own."""
-    cut = len(pointer)
-    marks = {place[cut:]: kind for place, kind in content.marks.items() if place.startswith(pointer + "/")}
-    secrets = {
-        place[cut:]: value for place, value in content.secrets.items() if place.startswith(pointer + "/")
-    }
-    return Encoded(data, marks, secrets)
+    def _form(self, data: Json, pointer: str) -> str:
+        secret = self._content.secrets.get(pointer)
+        inside: Any = data if secret is None else secret.to_json()
+        if isinstance(data, dict):
+            inside = {name: self._form(value, pointer_to(pointer, name)) for name, value in data.items()}
+        elif isinstance(data, list):
+            inside = [self._form(value, pointer_to(pointer, index)) for index, value in enumerate(data)]
+        return json.dumps([self._content.marks.get(pointer, ""), inside], sort_keys=True)
 
 
 def _about(held: Held) -> Node:
@@ -155,7 +161,7 @@ def _text(text: str) -> str:
 
 def _name(name: str) -> str:
     """Return the name of a member, so that none of a user's is taken for a mark of the checked form."""
-    return _text("\0" + name if name.startswith("\0") else name)
+    return _text("\0" + name if name.startswith("\0") and "\0" + name.lstrip("\0") in _WRAPS else name)
 
 
 def _number_of(mark: str, text: str) -> Any:
@@ -216,6 +222,10 @@ def _inside_of(node: Node) -> Node:
             found[key] = {_name(name): _wrapped(inner) for name, inner in value.items()}
         elif key in ("items", "additionalProperties", "propertyNames", "contains", "not"):
             found[key] = _wrapped(value)
+        elif key in ("format", "uniqueItems"):
+            continue  # pydantic checks no format by its name; items of a set are compared as they are stored
+        elif key == "pattern":
+            found["format"] = f"{PATTERN}{value}"  # checked by pydantic's own engine, whose words differ
         elif key in ("anyOf", "oneOf", "allOf", "prefixItems"):
             found[key] = [_wrapped(inner) for inner in value]
         elif key in _OF_TEXT and "contentEncoding" in node:
@@ -223,17 +233,6 @@ def _inside_of(node: Node) -> Node:
         elif key not in ("default", "examples", "description", "title"):
             found[key] = value
     return found
-
-
-def _without_patterns(part: Any) -> Any:
-    if isinstance(part, dict):
-        node = cast("Node", part)
-        return {
-            key: _without_patterns(value)
-            for key, value in node.items()
-            if not (key == "pattern" and isinstance(value, str)) and key != "patternProperties"
-        }
-    return [_without_patterns(item) for item in cast("list[Any]", part)] if isinstance(part, list) else part
 
 
 class _Words:
@@ -360,15 +359,14 @@ _REQUIREMENTS = {
     "maxItems": "must have at most {} items",
     "minProperties": "must have at least {} members",
     "maxProperties": "must have at most {} members",
-    "pattern": "must match the pattern {}",
 }
 
 
 def _requirement(name: str, node: Node) -> str:
     if name in _REQUIREMENTS:
         return _REQUIREMENTS[name].format(node.get(name))
-    if name == "uniqueItems":
-        return "must have no item twice"
+    if name == "format":
+        return f"must match the pattern {str(node.get('format')).removeprefix(PATTERN)}"
     if name in ("type", "enum", "const"):
         return f"must be {_kind_of(node)}"
     return f"does not fit its schema ({name})"

@@ -50,6 +50,8 @@ _PAGE = f"SELECT {_COLUMNS} FROM audit WHERE number > ? ORDER BY number LIMIT 10
 
 _MAX_PROBLEMS = 20
 _LAST = 2**31 - 1
+_BEGINNING = (0, "")
+"""The head of a report on an audit without rows, which every chain goes on from."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ class Audit:
         Args:    subjects: only of this address, slug or key id, or of the document of this id.
         """
         subject, document_id = subjects or (None, "")
-        rows = connection.execute(_NEWEST, (before or _LAST, subject, document_id, limit)).fetchall()
+        upper = _LAST if before is None else max(0, min(before, _LAST))
+        rows = connection.execute(_NEWEST, (upper, subject, document_id, min(limit, _LAST))).fetchall()
         return [_entry(row) for row in rows]
 
     def verify(self, connection: Connection, head: str | None) -> AuditReport:
@@ -160,11 +163,15 @@ class _Verification:
         pinned = _pin(self._head)
         for row in _all(connection):
             self._look_at(row)
-            if pinned is not None and pinned[0] == self._number:
+            if pinned is not None and 0 < pinned[0] == self._number:
                 if pinned[1] != self._link:
                     self._note(f"row {self._number} is not the one that was the head '{self._head}'")
                 pinned = None
-        if pinned is not None:
+        if pinned is None or pinned == _BEGINNING:
+            pass
+        elif pinned[0] < 1:
+            self._note(f"the head '{str(self._head)[:100]}' is none that a report gave, which is NUMBER:LINK")
+        else:
             self._note(f"row {pinned[0]}, which was the head '{self._head}', is not there")
         self._look_at_end()
         return AuditReport(
@@ -237,4 +244,5 @@ def _pin(head: str | None) -> tuple[int, str] | None:
     if head is None:
         return None
     number, _, link = head.partition(":")
-    return (int(number), link) if number.isdecimal() else (_LAST, link)
+    is_number = number.isascii() and number.isdecimal() and len(number) < len(str(_LAST))
+    return (int(number), link) if is_number and head.strip() else (-1, link)

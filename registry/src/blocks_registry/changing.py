@@ -48,6 +48,7 @@ class Change:
     def __init__(self, connection: Connection, gates: Gates) -> None:
         self._connection = connection
         self._gates = gates
+        self._known = _Known(connection)
         self._put: list[Document] = []
         self._removed: list[tuple[str, str, bool]] = []
 
@@ -83,7 +84,7 @@ class Change:
         self._audit("block.deleted", address, document_id, {"version": version, "forced": edit.force})
 
     def rename(self, edit: Rename) -> Document | None:
-        """Give a document another name; None: who asked reads it when all is done."""
+        """Give a document another name; None: who asked reads it."""
         document_id, *_ = self._existing(edit.slug, edit.name)
         new_name = check_name(edit.new_name)
         if new_name != edit.name:
@@ -96,11 +97,10 @@ class Change:
 
     def finish(self) -> None:
         """See that what was written fits its types, and that references lead to blocks that are there."""
-        known = _Known(self._connection)
         for document in self._put:
             self._refuse_bad_references(document)
             self._gates.admission.refuse_unfit(
-                document.slug, document.name, document.type_version, document.content, known
+                document.slug, document.name, document.type_version, document.content, self._known
             )
         for document_id, address, force in self._removed:
             users = users_of(self._connection, document_id)
@@ -108,7 +108,7 @@ class Change:
                 raise BlockInUse(address, users)
 
     def _refuse_unregistered(self, draft: Draft) -> None:
-        row = self._connection.execute(statements.TYPE_STAMP, (draft.slug, draft.type_version)).fetchone()
+        row = self._known.type_row(draft.slug, draft.type_version)
         if row is None or row[0] != draft.structure_hash:
             raise _not_registered(draft.slug, draft.type_version)
 
@@ -198,9 +198,17 @@ class _Known:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._types: dict[tuple[str, int], tuple[Any, ...] | None] = {}
+        """Asked once: no other writes while this transaction does."""
+
+    def type_row(self, slug: str, version: int) -> tuple[Any, ...] | None:
+        if (slug, version) not in self._types:
+            row = self._connection.execute(statements.TYPE_STAMP, (slug, version)).fetchone()
+            self._types[slug, version] = row
+        return self._types[slug, version]
 
     def stamp(self, slug: str, version: int) -> str:
-        row = self._connection.execute(statements.TYPE_STAMP, (slug, version)).fetchone()
+        row = self.type_row(slug, version)
         if row is None:
             raise _not_registered(slug, version)
         return f"{row[0]}@{row[1]}"

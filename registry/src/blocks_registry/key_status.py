@@ -81,8 +81,9 @@ class KeysStatus:
 
     @property
     def is_well(self) -> bool:
-        """Tell whether every key that the database needs is at hand."""
-        return not any(key.problem for key in self.keys) and not (self.problem and self.keys)
+        """Tell whether every key that the database needs is at hand, and a keyring that is there can be read."""
+        is_unreadable = self.problem and (self.keys or not self.is_missing)
+        return not any(key.problem for key in self.keys) and not is_unreadable
 
 
 @dataclass(frozen=True)

@@ -143,14 +143,14 @@ class LocalRegistry:
         self._prepare()
         with self._database.transaction() as connection:
             change = Change(connection, self._gates)
-            done = [change.do(edit) for edit in edits]
+            done = list[Document | None]()
+            for edit in edits:
+                document = change.do(edit)
+                if isinstance(edit, Rename):  # now, as a later edit may pass the name on
+                    document = self._row(connection, edit.slug, edit.new_name, None, None)
+                done.append(document)
             change.finish()
-            return [
-                self._row(connection, edit.slug, edit.new_name, None, None)
-                if isinstance(edit, Rename)
-                else document
-                for edit, document in zip(edits, done, strict=True)
-            ]
+            return done
 
     def rename(self, slug: str, name: str, new_name: str) -> Document:
         """Give a document another name; `Registry.rename` says more."""

@@ -50,7 +50,7 @@ def register_module(library: Library, module: str) -> list[Outcome]:
     entries = _entries_of(library.catalog.entries(), module)
     if entries:
         return [_register_entry(library, entry) for entry in entries]
-    _import(module)
+    import_types(module)
     return _register_classes(library, module, f"The module '{module}'")
 
 
@@ -59,7 +59,7 @@ def register_file(library: Library, file: Path) -> list[Outcome]:
 
     Raises:  ModuleInvalid: it is not there, is not Python, raises, or defines no block types.
     """
-    name = _run(file)
+    name = run_types(file)
     return _register_classes(library, name, f"The file {file}")
 
 
@@ -151,7 +151,11 @@ def _values_of(modules: Iterable[ModuleType]) -> list[object]:
     return [value for module in modules for value in list(vars(module).values())]
 
 
-def _import(module: str) -> None:
+def import_types(module: str) -> None:
+    """Import a module, so that the types it defines are known in this process.
+
+    Raises:  ModuleInvalid: it is not there, or cannot be imported.
+    """
     if not all(part.isidentifier() for part in module.split(".")):
         _refuse_missing(module)
     here = str(Path.cwd())
@@ -167,8 +171,11 @@ def _import(module: str) -> None:
         _refuse_broken(f"The module '{module}'", error)
 
 
-def _run(file: Path) -> str:
-    """Run a file as a module and return the name it was given."""
+def run_types(file: Path) -> str:
+    """Run a file as a module, so that the types it defines are known, and return the name it was given.
+
+    Raises:  ModuleInvalid: it is not there, is not Python, or raises.
+    """
     if not file.is_file():
         raise ModuleInvalid(
             f"There is no file {file}. Give the path of a Python file, or a module's name with -m."

@@ -130,9 +130,7 @@ class Rotation:
             was_marked = self._ledger.retire(connection, key_id)
             if was_marked:
                 self._audit.record(connection, "key.retired", key_id)
-        was_removed = key_id in self._changes.load().keys
-        if was_removed:
-            self._remove(key_id, keyring.origin)
+        was_removed = key_id in self._changes.load().keys and self._remove(key_id, keyring.origin)
         return Retired(key_id, was_marked, was_removed)
 
     def refuse_retiring(self, key_id: str) -> None:
@@ -151,13 +149,16 @@ class Rotation:
     def _prepare(self) -> None:
         self._database.migrate("registry", "blocks_registry.migrations")
 
-    def _remove(self, key_id: str, origin: str) -> None:
+    def _remove(self, key_id: str, origin: str) -> bool:
         try:
             self._changes.remove(key_id)
+        except KeyUnknown:  # another operator took it out a moment ago
+            return False
         except KeysReadOnly as error:
             raise KeysReadOnly(f"The key '{key_id}' is retired, and still in its keyring. {error}") from error
         with self._database.transaction() as connection:
             self._audit.record(connection, "key.removed", key_id, detail={"from": origin})
+        return True
 
     def _refuse_needed(self, connection: Connection, key_id: str) -> None:
         keyring = self._vault.keyring()

@@ -141,9 +141,21 @@ def usages_of(connection: Connection, document_id: str) -> list[Usage]:
 
 
 def _write(connection: Connection, noted: dict[tuple[str, int, Actor], _Count]) -> None:
-    for (document_id, version, actor), count in noted.items():
-        who = (actor.kind, actor.name, actor.id, actor.user)
-        connection.execute(_PUT, (version, *who, count.uses, count.first, count.last, document_id))
+    rows = [
+        (
+            version,
+            actor.kind,
+            actor.name,
+            actor.id,
+            actor.user,
+            count.uses,
+            count.first,
+            count.last,
+            document_id,
+        )
+        for (document_id, version, actor), count in noted.items()
+    ]
+    connection.executemany(_PUT, rows)
     connection.execute(_FORGET_OLD, (time() - KEPT_DAYS * 86400,))
 
 

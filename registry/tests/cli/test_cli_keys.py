@@ -161,6 +161,12 @@ def test_a_new_home_has_no_keys_and_that_is_well(keys: Any, home: Path) -> None:
     assert "Nothing is left to do" in keys("status").stderr
 
 
+def test_a_keyring_that_cannot_be_read_is_a_fault_before_anything_is_sealed(keys: Any, home: Path) -> None:
+    keys("add")
+    (home / "keys.json").chmod(0o644)
+    assert "Run: chmod 600" in keys("status", code=1).stderr
+
+
 def test_a_changed_keyring_is_written_to_a_private_file_and_the_one_in_use_stays(
     keys: Any, saved: None, home: Path, tmp_path: Path
 ) -> None:

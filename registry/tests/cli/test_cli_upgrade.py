@@ -287,3 +287,46 @@ def test_a_stored_form_with_bytes_is_one_that_can_be_read(block: Any) -> None:
     stored = json.loads(block("inspect", "demo-store/one", "--stored").stdout)
     content = Encoded.from_json(stored)
     assert content.secrets["/blob"].marks == {"": "bytes"}
+
+
+OWN = """
+from blocks_core import Block, upgrades
+
+
+class Kiosk(Block, slug="kiosk"{version}):
+    {field}: str
+"""
+OWN_UPGRADE = """
+    @upgrades(from_version=1)
+    def _town_was_renamed(data):
+        data["place"] = data.pop("town")
+        return data
+"""
+
+
+@pytest.mark.parametrize("option", ["-m", "-f"])
+def test_the_types_of_a_module_of_ones_own_are_upgraded_by_naming_it(
+    process: Any, tmp_path: Path, option: str
+) -> None:
+    import os
+    import subprocess
+    import sys
+
+    source = tmp_path / "kiosks.py"
+    source.write_text(OWN.format(version="", field="town"))
+    subprocess.run(
+        [sys.executable, "-c", "from kiosks import Kiosk; Kiosk(town='Jeju').save('one')"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        check=True,
+    )
+    source.write_text(OWN.format(version=", version=2", field="place") + OWN_UPGRADE)
+    what = "kiosks" if option == "-m" else str(source)
+    found = process("register", option, what, path=tmp_path)
+    assert f'"block upgrade --type kiosk {option} {what}"' in found.stderr
+    assert '"-m MODULE"' in process("upgrade", "--type", "kiosk", "--plan", path=tmp_path, code=1).stderr
+    left_out = process("upgrade", "--all", "--plan", path=tmp_path)
+    assert "Left out" in left_out.stderr
+    assert "no block of an installed type" in left_out.stdout
+    done = process("upgrade", "--type", "kiosk", option, what, "--yes", path=tmp_path)
+    assert "Upgraded kiosk/one, version 2." in done.stdout

@@ -104,6 +104,34 @@ class ChangesSuite(RegistryFixtures):
         assert [f"{line.slug}/{line.name}" for line in registry.find()] == ["suite-account/ann"]
         assert len(registry.audit()) == rows
 
+    def test_names_are_passed_on_within_several_edits(self, library: Library, registry: Registry) -> None:
+        """Each rename tells of the block that it renamed, whoever has the name at the end."""
+        ann, bob = (
+            library.save(Account(user=user, password=SecretStr("1")), user) for user in ("ann", "bob")
+        )
+        swapped = registry.change(
+            [
+                Rename("suite-account", "ann", "other"),
+                Rename("suite-account", "bob", "ann"),
+                Rename("suite-account", "other", "bob"),
+            ]
+        )
+        assert [found and (found.id, found.name) for found in swapped] == [
+            (ann, "other"),
+            (bob, "ann"),
+            (ann, "bob"),
+        ]
+        gone = registry.change([Rename("suite-account", "ann", "last"), Remove("suite-account", "last")])
+        assert [found and found.id for found in gone] == [bob, None]
+
+    def test_the_id_of_another_block_is_refused(self, library: Library, registry: Registry) -> None:
+        """So nothing that refers to it comes to hold something else."""
+        taken = library.save(Account(user="ann", password=SecretStr("1")), "ann")
+        draft = _draft(library, Account(user="bob", password=SecretStr("2")), "bob")
+        with pytest.raises(VersionConflict):
+            registry.change([Put(replace(draft, document_id=taken))])
+        assert [found.name for found in registry.find()] == ["ann"]
+
     def test_a_block_and_its_users_are_removed_together(self, library: Library, registry: Registry) -> None:
         """While removing only the block that is held is refused, in whatever order."""
         account = Account(user="ann", password=SecretStr("x"))

@@ -218,11 +218,11 @@ class MemoryRegistry:
         """Say that all is well: nobody but this process can reach it; `Registry.verify_audit` says more."""
         with self._lock:
             rows = self._tables.audit
-            link = sha256(repr(rows).encode()).hexdigest()
-            problems = (
-                ("the head is not part of the chain",) if head not in (None, f"{len(rows)}:{link}") else ()
-            )
-            return AuditReport(rows=len(rows), keyed=0, head=f"{len(rows)}:{link}", problems=problems)
+            heads = [
+                f"{end}:{sha256(repr(rows[:end]).encode()).hexdigest()}" for end in (len(rows), *_ends(head))
+            ]
+            problems = () if head in (None, *heads) else ("the head is not part of the chain",)
+            return AuditReport(rows=len(rows), keyed=0, head=heads[0], problems=problems)
 
     def note(self, action: str, subject: str, detail: Mapping[str, Json] | None = None) -> None:
         """Record in the audit what was done outside; `Registry.note` says more."""
@@ -283,6 +283,8 @@ class MemoryRegistry:
         found = old.version if old else 0
         if edit.expected_version not in (None, found):
             raise VersionConflict(address, edit.expected_version or 0, found)
+        if old is None and draft.document_id in tables.versions:
+            raise VersionConflict(address, 0, 1)
         actor = current_actor()
         document = Document(
             id=old.id if old else draft.document_id or uuid4(),
@@ -367,6 +369,12 @@ class _Known:
             return None
         newest = versions[-1]
         return Held(newest.slug, self._tables.types[newest.slug, newest.type_version].capabilities)
+
+
+def _ends(head: str | None) -> list[int]:
+    """Return where a head may have ended the chain."""
+    number = (head or "").partition(":")[0]
+    return [int(number)] if number.isascii() and number.isdecimal() and len(number) < 10 else []
 
 
 def _newest(tables: _Tables, slug: str, name: str) -> Document | None:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, Secret, SecretBytes, SecretStr, create_model
 
 from blocks_core.block import Block
+from blocks_core.secret import SecretBytesRef, SecretRef
 
 T = TypeVar("T")
 _counter = itertools.count()
@@ -57,6 +58,8 @@ class Canaries:
     """The secrets that were planted in one generated block."""
 
     texts: list[str] = field(default_factory=list[str])
+    references: tuple[str, ...] = ()
+    """To stand in the places of some secrets."""
 
     def plant(self) -> str:
         """Return a new secret text."""
@@ -65,9 +68,12 @@ class Canaries:
 
 
 @st.composite
-def generated_blocks(draw: st.DrawFn) -> tuple[Block, list[str]]:
-    """Draw a block of a type made for it, and the texts of the secrets that are planted in it."""
-    canaries = Canaries()
+def generated_blocks(draw: st.DrawFn, references: tuple[str, ...] = ()) -> tuple[Block, list[str]]:
+    """Draw a block of a type made for it, and the texts of the secrets that are planted in it.
+
+    Args:    references: secret references that stand in the places of some of the secrets.
+    """
+    canaries = Canaries(references=references)
     kinds = [_kind(draw, canaries, depth=3) for _ in range(draw(_FIELD_COUNTS))]
     block_type = _block_type(kinds)
     values = {f"field_{index}": kind.values(draw) for index, kind in enumerate(kinds)}
@@ -129,8 +135,8 @@ def _drawing(strategy: st.SearchStrategy[Any]) -> Callable[[st.DrawFn], Any]:
 
 def _secret_kinds(canaries: Canaries) -> list[Kind]:
     return [
-        Kind(SecretStr, lambda draw: SecretStr(canaries.plant() + draw(_SHORT_TEXT))),
-        Kind(SecretBytes, lambda draw: SecretBytes(canaries.plant().encode() + draw(_SHORT_BYTES))),
+        Kind(SecretStr, lambda draw: _secret_text(draw, canaries)),
+        Kind(SecretBytes, lambda draw: _secret_bytes(draw, canaries)),
         Kind(Secret[list[str]], lambda draw: Secret([canaries.plant()]), hashable=False),
         Kind(
             Secret[dict[str, SecretStr]],
@@ -138,6 +144,18 @@ def _secret_kinds(canaries: Canaries) -> list[Kind]:
             hashable=False,
         ),
     ]
+
+
+def _secret_text(draw: st.DrawFn, canaries: Canaries) -> SecretStr:
+    if canaries.references and draw(_HALF):
+        return SecretRef(draw(st.sampled_from(canaries.references)))
+    return SecretStr(canaries.plant() + draw(_SHORT_TEXT))
+
+
+def _secret_bytes(draw: st.DrawFn, canaries: Canaries) -> SecretBytes:
+    if canaries.references and draw(_HALF):
+        return SecretBytesRef(draw(st.sampled_from(canaries.references)))
+    return SecretBytes(canaries.plant().encode() + draw(_SHORT_BYTES))
 
 
 def _optional(kind: Kind) -> Kind:

@@ -119,10 +119,30 @@ class RecordsSuite(RegistryFixtures):
         self, library: Library, registry: Registry
     ) -> None:
         """And still does after more was added to it, from an earlier head."""
-        assert registry.verify_audit().problems == ()
+        first = registry.verify_audit()
+        assert first.problems == ()
         Account(user="ann", password=SecretStr("x")).save("ann")
         report = registry.verify_audit()
+        assert registry.verify_audit(first.head).problems == ()
         assert (report.rows, report.problems) == (2, ())
         assert registry.verify_audit(report.head).problems == ()
         assert registry.verify_audit("2:0000").problems != ()
         assert registry.verify_audit("7:0000").problems != ()
+        Account(user="bob", password=SecretStr("x")).save("bob")
+        assert registry.verify_audit(report.head).problems == ()
+
+    @pytest.mark.parametrize(
+        "head", ["", ":", "abc", "0:00", "-1:00", "\u00b2:00", "1:\u00e9", f"{'9' * 5000}:00"]
+    )
+    def test_a_head_that_no_report_gave_is_told_as_such(
+        self, library: Library, registry: Registry, head: str
+    ) -> None:
+        """It is a problem of the report, not an error."""
+        Account(user="ann", password=SecretStr("x")).save("ann")
+        assert registry.verify_audit(head).problems != ()
+
+    def test_rows_are_asked_for_by_any_number(self, library: Library, registry: Registry) -> None:
+        """One beyond all is no error."""
+        Account(user="ann", password=SecretStr("x")).save("ann")
+        assert len(registry.audit(before=10**20, limit=10**20)) == 2
+        assert registry.audit(before=0) == []

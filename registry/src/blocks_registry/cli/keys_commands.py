@@ -75,7 +75,7 @@ def keys_group() -> None:
 def status(ctx: click.Context, output: str) -> None:
     """List the keys, how much is sealed with each, and what to do next.
 
-    The exit code is 1 where a key that the database needs is not at hand.
+    The exit code is 1 where a key that the database needs is not at hand, or the keyring cannot be read.
     """
     from blocks_registry.key_status import next_steps
     from blocks_registry.opening import open_rotation  # late, here and below: the help needs no registry

@@ -67,7 +67,7 @@ def register(
         for outcome in failed:
             emit_note(f"{outcome.slug}: {outcome.problem}".replace("\n", " "))
         for outcome in outcomes:
-            _say_what_is_outdated(outcome, stored[outcome.slug])
+            _say_what_is_outdated(outcome, stored[outcome.slug], _source(outcome, module, file))
         _say_what_is_next(outcomes)
     if failed:
         ctx.exit(1)
@@ -82,7 +82,18 @@ def _stored_before(library: Library, outcome: Outcome) -> Counter[int]:
     return Counter({version: count for version, count in versions.items() if version < known.version})
 
 
-def _say_what_is_outdated(outcome: Outcome, stored: Counter[int]) -> None:
+def _source(outcome: Outcome, module: str | None, file: Path | None) -> str:
+    """Return the option that another command needs to find a type; empty where it is installed."""
+    if _is_installed(outcome.slug):
+        return ""
+    return f" -f {file}" if file else f" -m {module}"
+
+
+def _is_installed(slug: str) -> bool:
+    return any(offer.name == slug for offer in read_offers("blocks.types"))
+
+
+def _say_what_is_outdated(outcome: Outcome, stored: Counter[int], source: str) -> None:
     known = outcome.block_type
     if known is None or not stored:
         return
@@ -99,7 +110,7 @@ def _say_what_is_outdated(outcome: Outcome, stored: Counter[int]) -> None:
     else:
         emit_note(
             f"{what}: {_blocks(stored.total())} stored by older versions ({versions}), upgraded when loaded. "
-            f'Write them back: "block upgrade --type {what}".'
+            f'Write them back: "block upgrade --type {what}{source}".'
         )
 
 
@@ -132,7 +143,7 @@ def _say_what_is_next(outcomes: list[Outcome]) -> None:
     known = next((outcome.block_type for outcome in outcomes if outcome.block_type), None)
     if known is None:
         return
-    if any(offer.name == known.slug for offer in read_offers("blocks.types")):
+    if _is_installed(known.slug):
         options = SchemaReader(known.schema).example_options()
         emit_note(f"Next: {' '.join(['block create', known.slug, 'NAME', *options])}")
     else:  # of a file or a module of one's own: no other process finds its class by the slug

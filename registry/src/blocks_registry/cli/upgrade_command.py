@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # start-up time: the help needs none of it
 
 _SIGNS = {"added": "+", "dropped": "-", "moved": ">", "copied": ">", "changed": "~"}
 _MAX_SHOWN = 200
+_WHERE = 'To upgrade blocks of a module or file of yours, name it: "-m MODULE" or "-f FILE".'
 
 
 @dataclass
@@ -37,17 +39,53 @@ class _Row:
     problem: str = ""
 
 
+def _importing(ctx: click.Context, param: click.Parameter, module: str | None) -> None:
+    if module is not None:
+        from blocks_registry.registering import (
+            import_types,
+        )  # late, here and below: the help needs no registry
+
+        with redirect_stdout(sys.stderr):  # of modules that print
+            import_types(module)
+
+
+def _running(ctx: click.Context, param: click.Parameter, file: Path | None) -> None:
+    if file is not None:
+        from blocks_registry.registering import run_types
+
+        with redirect_stdout(sys.stderr):
+            run_types(file)
+
+
 @click.command(
     epilog=examples(
         "block upgrade --all --plan",
         "block upgrade s3/raw-data s3/results",
         "block upgrade --type s3 --yes",
+        "block upgrade --all -m my_blocks",
         "block restore s3/raw-data        # undoes it",
     )
 )
 @click.argument("addresses", nargs=-1, metavar="[SLUG/NAME]...")
 @click.option("--type", "slug", metavar="SLUG", help="All blocks of this type.")
 @click.option("--all", "everything", is_flag=True, help="All blocks of the types that are installed here.")
+@click.option(
+    "-m",
+    "--module",
+    metavar="MODULE",
+    expose_value=False,
+    callback=_importing,
+    help="Your module that defines the types, where no installed plugin does.",
+)
+@click.option(
+    "-f",
+    "--file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    expose_value=False,
+    callback=_running,
+    help="The same, for one Python file.",
+)
 @click.option("--plan", "only_plan", is_flag=True, help="Only show what would change.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 @output_option
@@ -99,7 +137,8 @@ def _planned(library: Library, addresses: tuple[str, ...], slug: str | None) -> 
         if isinstance(problem, BlockTypeNotFound) and slug is None:
             unknown[summary.slug] = str(problem)
         elif problem is not None:
-            yield _Row(join_address(summary.slug, summary.name), "failed", problem=str(problem))
+            hint = f" {_WHERE}" if isinstance(problem, BlockTypeNotFound) else ""
+            yield _Row(join_address(summary.slug, summary.name), "failed", problem=f"{problem}{hint}")
         else:
             yield _plan(library, summary.slug, summary.name)
     for problem in unknown.values():
@@ -208,7 +247,9 @@ def _emit(rows: list[_Row], output: str, *, only_plan: bool) -> None:
         outcome: sum(row.outcome == outcome for row in rows) for outcome in ("planned", "upgraded", "failed")
     }
     if not rows:
-        emit_text("Nothing to upgrade: no block is stored in an older form than the installed version's.")
+        emit_text(
+            "Nothing to upgrade: no block of an installed type is stored in an older form than its version's."
+        )
     elif only_plan:
         emit_text(f"Plan: {counts['planned']} to upgrade, {counts['failed']} that cannot be.")
     elif counts["upgraded"]:
