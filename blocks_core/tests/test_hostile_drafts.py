@@ -73,6 +73,7 @@ MALFORMED: dict[str, Encoded] = {
     "a zone that is a folder": free("2020-01-01T00:00:00", "datetime@America"),
     "a set that is a text": free("x", "set"),
     "a secret reference of no kind": free("env:A", "secretref:odd"),
+    "a secret reference that names nothing": free("s3cr3t", "secretref:str"),
     "a secret reference that is nothing": free(None, "secretref:str"),
     "a mark at the root": Encoded(BASE, {"": "inline:hostile@1"}),
     "a root that is a block": Encoded(None, {"": f"block:{uuid4()}"}),

@@ -49,17 +49,21 @@ def load_setting() -> int:
     return Setting.load("one").value
 
 
+@task
+def load_number(number: int) -> int:
+    return Setting.load("one").value + number
+
+
 @pytest.mark.parametrize("executor", [LocalExecutor(), LocalDaskExecutor(num_workers=2)])
-def test_a_load_in_a_task_is_one_of_its_run(executor, records, last_run) -> None:
+def test_a_load_in_a_task_is_one_of_its_run(executor, last_run) -> None:
     with Flow("graph", executor=executor) as graph:
         load_setting()
     assert graph.run().is_successful()
-    [run] = records.task_runs(last_run()["id"])
-    assert who_used() == [("task run", "load_setting", run["id"])]
+    assert who_used() == [("task", "load_setting", last_run()["id"])]
 
 
 def test_a_load_in_a_flow_function_is_one_of_the_flow_run_and_in_its_tasks_of_these(
-    records, last_run
+    last_run,
 ) -> None:
     @flow
     def etl():
@@ -69,9 +73,18 @@ def test_a_load_in_a_flow_function_is_one_of_the_flow_run_and_in_its_tasks_of_th
 
     etl()
     run = last_run()
-    tasks = [("task run", "load_setting", row["id"]) for row in records.task_runs(run["id"])]
-    assert len(tasks) == 2
-    assert who_used() == [("flow run", "etl", run["id"]), *sorted(tasks)]
+    assert who_used() == [("flow run", "etl", run["id"]), ("task", "load_setting", run["id"])]
+
+
+def test_a_mapped_task_leaves_one_usage_however_many_runs_it_has(last_run) -> None:
+    @flow
+    def many():
+        [future.result() for future in load_number.map(range(50))]
+
+    many()
+    assert who_used() == [("task", "load_number", last_run()["id"])]
+    (usage,) = current_library().registry.usages("test-actor-setting", "one")
+    assert usage.uses == 50
 
 
 def test_a_flow_inside_of_another_acts_for_itself(records) -> None:
@@ -98,9 +111,9 @@ def test_a_flow_inside_of_another_acts_for_itself(records) -> None:
     kinds = [(actor.kind, actor.name) for actor in seen]
     assert kinds == [
         ("flow run", "outer"),
-        ("task run", "middle"),
+        ("task", "middle"),
         ("flow run", "inner"),
-        ("task run", "middle"),
+        ("task", "middle"),
         ("flow run", "inner"),
         ("flow run", "outer"),
     ]

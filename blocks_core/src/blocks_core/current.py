@@ -33,11 +33,11 @@ class Actor:
     """Who resolves and changes blocks: what usages and the audit name."""
 
     kind: str
-    """`process`, `command`, `flow run`, `task run`, `token`."""
+    """`process`, `flow run`, `task`, `token`."""
     name: str
     """What people know it by: a program, a flow, a token's name."""
     id: str = ""
-    """Of the run; empty for a process."""
+    """Of the flow run; empty for a process."""
     user: str = ""
     """`user@host` of the process."""
 

@@ -16,6 +16,7 @@ from blocks_core.document import Encoded, dotted
 from blocks_core.encoding import MAX_INT_BITS
 from blocks_core.errors import BlockInvalid, DocumentDamaged, FieldProblem, NameInvalid
 from blocks_core.names import check_slug
+from blocks_core.secret_reference import SecretReference
 
 _SECRETS: Final = ("secret:str", "secret:bytes", "secret:value")
 _REFERENCES: Final = ("secretref:str", "secretref:bytes")
@@ -81,7 +82,16 @@ def _misfit(part: Encoded, pointer: str, mark: str, is_secret: bool) -> str:
         return f"its mark '{word}' is none that a block has"
     if word == "inline" and not (isinstance(data, dict) and _is_inline(mark)):
         return "is no block of fields"
+    if word == "secretref" and not _is_secret_reference(data):
+        return "is no secret reference. Write env:NAME, file:PATH or SLUG/NAME/KEY"
     return _misfit_of_kind(word, data)
+
+
+def _is_secret_reference(data: Any) -> bool:
+    try:
+        return isinstance(data, str) and str(SecretReference.parse(data)) == data
+    except NameInvalid:
+        return False
 
 
 def _misfit_of_kind(word: str, data: Any) -> str:

@@ -107,13 +107,16 @@ class FlowRun:
         self._move(State(StateType.RUNNING, "Running", now, f"Try {self._count}."))
 
     def acting(self) -> AbstractContextManager[object]:
-        """Let this run, or the task run in it that asks, answer for the blocks that are loaded meanwhile."""
+        """Let this run, or the task in it that asks, answer for the blocks that are loaded meanwhile.
+
+        The runs of one task count as one, under the flow run's id: a mapped task has as many as it likes.
+        """
         return acting_as(self._actor)
 
     def _actor(self) -> Actor:
         frame, facts, user = FRAME.get(), self.facts, process_actor().user
         if frame is not None and frame.run is facts and frame.task_run_id is not None:
-            return Actor("task run", frame.task_name, frame.task_run_id, user)
+            return Actor("task", frame.task_name, facts.flow_run_id, user)
         return Actor("flow run", facts.flow_name, facts.flow_run_id, user)
 
     def driver(self, executor: Executor) -> Driver:

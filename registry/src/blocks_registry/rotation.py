@@ -5,6 +5,8 @@ Each step is one write transaction of the database, so two of them never cross, 
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from blocks_core.document import Json
@@ -89,7 +91,8 @@ class Rotation:
         """
         self._prepare()
         with self._database.transaction() as connection:
-            keyring = self._changes.load()
+            with self._telling_a_new_home(connection):
+                keyring = self._changes.load()
             retired = [
                 found for found in keyring.keys if self._ledger.retired_at(connection, found) is not None
             ]
@@ -107,7 +110,9 @@ class Rotation:
         """
         self._prepare()
         rewrapping = Rewrapping(self._database, self._vault, self._ledger, batch)
-        key_id, left = self._vault.primary_key_id(), rewrapping.left()
+        with self._database.reading() as connection, self._telling_a_new_home(connection):
+            key_id = self._vault.primary_key_id()
+        left = rewrapping.left()
         if left:
             with self._database.transaction() as connection:
                 self._audit.record(connection, "key.rewrap-begun", key_id, detail={"left": left})
@@ -148,6 +153,19 @@ class Rotation:
 
     def _prepare(self) -> None:
         self._database.migrate("registry", "blocks_registry.migrations")
+
+    @contextmanager
+    def _telling_a_new_home(self, connection: Connection) -> Generator[None]:
+        """Say of keys that are missing, where nothing was ever sealed, that there are none yet."""
+        try:
+            yield
+        except KeysMissing as error:
+            if known_keys(connection):
+                raise
+            raise KeysMissing(
+                'There are no keys yet, and nothing is sealed. The first secret that is saved makes a key, or "block '
+                'keys add" does.'
+            ) from error
 
     def _remove(self, key_id: str, origin: str) -> bool:
         try:

@@ -102,6 +102,13 @@ def test_the_help_teaches_the_steps_and_why_no_word_does_them_all(block: Any) ->
         assert "Examples:" in block("keys", word, "--help").stdout
 
 
+@pytest.mark.parametrize("word", ["promote", "rewrap"])
+def test_a_home_without_keys_is_not_told_to_restore_them(block: Any, word: str) -> None:
+    said = block("keys", word, code=1).stderr
+    assert "There are no keys yet" in said
+    assert "backup" not in said
+
+
 def test_a_key_that_is_needed_is_not_retired(keys: Any, saved: None) -> None:
     first = primary(keys)
     assert "is the primary one" in keys("retire", first, "--yes", code=1).stderr
