@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 from uuid import UUID
 
 from blocks_core.document import Draft, Encoded
 from blocks_core.errors import BlockInvalid, ValueNotStorable
-from blocks_core.limits import refuse_too_deep, refuse_too_large
 from blocks_core.names import check_labels, check_name, join_address
-from blocks_core.schema import BlockType
-from blocks_core.validation import Held, Validator
-from blocks_core.well_formed import refuse_malformed
+
+if TYPE_CHECKING:
+    from blocks_core.schema import BlockType
+    from blocks_core.validation import Held, Validator
 
 _MAX_ACTION = 200
 
@@ -52,6 +52,12 @@ class Admission:
 
         Raises:  NameInvalid, LimitExceeded, ValueNotStorable; BlockInvalid: it is no stored form of a block.
         """
+        from blocks_core.limits import (  # late, like the next: loading needs neither
+            refuse_too_deep,
+            refuse_too_large,
+        )
+        from blocks_core.well_formed import refuse_malformed
+
         check_name(draft.name)
         if draft.labels is not None:
             check_labels(draft.labels)
@@ -84,6 +90,8 @@ class Admission:
             found = self._validators.get((slug, version))
         if found is not None and found[0] == stamp:
             return found[1], found[2]
+        from blocks_core.validation import Held, Validator  # late: loading validates nothing
+
         described = known.described(slug, version)
         made = Validator(described.schema), Held(slug, described.capabilities)
         with self._lock:

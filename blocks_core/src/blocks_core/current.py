@@ -110,14 +110,21 @@ def asking_source(address: str) -> Generator[None]:
 def process_actor() -> Actor:
     """Return the actor that stands for this process: its program, never its arguments, which may hold a secret."""
     import getpass  # late: start-up time, and only where something is resolved or changed
-    import platform
 
     try:
         user = getpass.getuser()
     except (ImportError, KeyError, OSError):  # a user that the system does not know, as in some containers
         user = f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
     program = os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0] not in ("", "-c", "-m") else "python"
-    return Actor("process", program[:100], user=f"{user}@{platform.node()}"[:200])
+    return Actor("process", program[:100], user=f"{user}@{_host()}"[:200])
+
+
+def _host() -> str:
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    import platform  # late: takes a while to import, and most systems do without
+
+    return platform.node()
 
 
 def forget_default_library() -> None:

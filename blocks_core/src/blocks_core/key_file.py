@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -203,7 +202,7 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def _write_draft(target: Path, text: str) -> Path:
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(6)}.draft")
+    draft = target.with_name(f".{target.name}.{os.urandom(6).hex()}.draft")
     descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _OWNER_ONLY)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

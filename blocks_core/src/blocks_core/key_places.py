@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from threading import Lock
@@ -166,7 +166,7 @@ class PlacedKeyProvider:
         return self._wrapper.name if self._wrapper else ""
 
     def _new_entry(self) -> KeyEntry:
-        key_id, key = f"k{secrets.token_hex(6)}", secrets.token_bytes(KEY_BYTES)
+        key_id, key = f"k{os.urandom(6).hex()}", os.urandom(KEY_BYTES)
         created_at = datetime.now(UTC).isoformat(timespec="seconds")
         if self._wrapper is None:
             return KeyEntry(key_id, key, created_at)

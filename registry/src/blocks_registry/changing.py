@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from blocks_core.admission import Admission
@@ -24,13 +24,15 @@ from blocks_core.errors import (
 from blocks_core.names import check_labels, check_name, join_address, suggest
 from blocks_core.registry import Edit, Put, Remove, Rename
 from blocks_core.schema import BlockType
-from blocks_core.validation import Held
 from blocks_core.vault import Binding
 from blocks_registry import statements
 from blocks_registry.audit import Audit
 from blocks_registry.database import Connection
 from blocks_registry.keys import KeyLedger
 from blocks_registry.rows import block_type_of, labels_of
+
+if TYPE_CHECKING:
+    from blocks_core.validation import Held
 
 
 class Gates:
@@ -220,6 +222,8 @@ class _Known:
         return block_type_of(row[0])
 
     def held(self, document_id: UUID) -> Held | None:
+        from blocks_core.validation import Held  # late: loading validates nothing
+
         row = self._connection.execute(statements.HELD, (str(document_id),)).fetchone()
         return Held(row[0], tuple(json.loads(row[1]))) if row is not None else None
 

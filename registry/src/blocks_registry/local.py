@@ -9,7 +9,6 @@ from typing import TypeVar
 from uuid import UUID
 
 from blocks_core.admission import Admission
-from blocks_core.comparing import compare
 from blocks_core.current import current_actor
 from blocks_core.document import Document, DocumentTree, Draft, Json, dotted
 from blocks_core.errors import BlockTypeNotFound, KeyUnknown, ReferenceBroken, did_you_mean
@@ -186,6 +185,8 @@ class LocalRegistry:
 
     def diff(self, slug: str, name: str, old: int, new: int) -> list[FieldChange]:
         """Return how two versions differ; `Registry.diff` says more."""
+        from blocks_core.comparing import compare  # late: loading compares nothing
+
         before, after = (self._one(slug, name, version, self._vault) for version in (old, new))
         held = {target for found in (before, after) for _, target in found.content.references()}
         addresses = {str(target): address for target, address in self.addresses(held).items()}
