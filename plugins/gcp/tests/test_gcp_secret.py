@@ -80,10 +80,10 @@ def test_a_version_that_is_disabled_or_destroyed_says_so(google, block, state):
 
 def test_a_prefix_stands_before_a_name_and_not_before_a_whole_one(google, block):
     google.add_version(f"{PROJECT}/secrets/prod-plain", b"of production")
-    google.add_version("projects/other/secrets/plain", b"of somebody else entirely project")
+    google.add_version("projects/other/secrets/plain", b"of another project")
     prefixed = block.model_copy(update={"prefix": "prod-"})
     assert prefixed.read_secret("plain").get_secret_value() == b"of production"
-    assert prefixed.read_secret("projects/other/secrets/plain").get_secret_value() == b"of somebody else entirely project"
+    assert prefixed.read_secret("projects/other/secrets/plain").get_secret_value() == b"of another project"
 
 
 def test_regional_secrets_are_asked_for_in_their_location(google, block):
