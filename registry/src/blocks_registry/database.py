@@ -107,6 +107,9 @@ class Database(ABC):
         Raises:  DatabaseTooNew, DatabaseUnavailable.
         """
 
+    def look_over(self, *tables: str) -> None:  # noqa: B027 most databases need nothing
+        """Let the database learn how much its tables hold, after much was written at once."""
+
     @abstractmethod
     def close(self) -> None:
         """Close the connections that are not in use."""

@@ -27,6 +27,9 @@ from blocks_registry.usages import UsageRecorder, usages_of
 
 Found = TypeVar("Found")
 
+_MANY = 200
+"""Edits at once that change how the database should look for one document among the others."""
+
 
 class LocalRegistry:
     """Types and documents in a database. Safe to share between threads and processes."""
@@ -149,7 +152,9 @@ class LocalRegistry:
                     document = self._row(connection, edit.slug, edit.new_name, None, None)
                 done.append(document)
             change.finish()
-            return done
+        if len(edits) >= _MANY:
+            self._database.look_over("documents", "document_versions", "document_references")
+        return done
 
     def rename(self, slug: str, name: str, new_name: str) -> Document:
         """Give a document another name; `Registry.rename` says more."""
