@@ -7,7 +7,10 @@ import signal
 
 from hypothesis import settings
 
-pytest_plugins = ["postgres_server", "registry_places"]
+pytest_plugins = [
+    "postgres_server",
+    "registry_places",
+]
 
 settings.register_profile("steady", derandomize=True, deadline=None, max_examples=150)
 settings.register_profile("explore", deadline=None, max_examples=2000)

@@ -45,7 +45,7 @@ def test_capabilities_are_collected_from_all_bases() -> None:
     class Both(Storage, Notifier):
         pass
 
-    assert Both.type_info.capabilities == ("notifier", "storage")
+    assert Both.type_info.capabilities == ("notifier", "readable-storage", "storage")
 
 
 def test_a_type_that_lacks_a_method_of_its_capability_is_refused() -> None:

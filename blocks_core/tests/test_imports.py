@@ -44,9 +44,10 @@ def test_importing_the_core_loads_no_sql_http_or_vendor_package_and_touches_no_f
 def test_the_public_names_are_pinned() -> None:
     assert blocks_core.__all__ == sorted(blocks_core.__all__)
     assert set(blocks_core.__all__) == {
-        "Block", "BlocksError", "CheckReport", "CheckResult", "Credentials", "Infrastructure", "Job", "JobHandle",
-        "Message", "Notifier", "Saved", "SecretBytesRef", "SecretRef", "SecretSource", "Storage", "StoredFile",
-        "TypeInfo", "current_library", "upgrades", "use_library",
+        "Block", "BlocksError", "CheckReport", "CheckResult", "ContainerRegistry", "Credentials", "Infrastructure",
+        "Job", "JobEnd", "JobHandle", "Message", "Notifier", "ReadableStorage", "RegistryLogin", "Resources",
+        "Saved", "SecretBytesRef", "SecretRef", "SecretSource", "Storage", "StoredFile", "TypeInfo",
+        "current_library", "upgrades", "use_library",
     }  # fmt: skip
     for module in (blocks_core, blocks_core.testing):
         assert all(hasattr(module, name) for name in module.__all__)

@@ -9,12 +9,12 @@ S3.load("raw-data")
 
 from blocks_core.block import Block, Saved, TypeInfo
 from blocks_core.capabilities import (
+    ContainerRegistry,
     Credentials,
     Infrastructure,
-    Job,
-    JobHandle,
-    Message,
     Notifier,
+    ReadableStorage,
+    RegistryLogin,
     SecretSource,
     Storage,
     StoredFile,
@@ -22,6 +22,8 @@ from blocks_core.capabilities import (
 from blocks_core.checks import CheckReport, CheckResult
 from blocks_core.current import current_library, use_library
 from blocks_core.errors import BlocksError
+from blocks_core.jobs import Job, JobEnd, JobHandle, Resources
+from blocks_core.messages import Message
 from blocks_core.secret import SecretBytesRef, SecretRef
 from blocks_core.upgrading import upgrades
 
@@ -30,12 +32,17 @@ __all__ = [
     "BlocksError",
     "CheckReport",
     "CheckResult",
+    "ContainerRegistry",
     "Credentials",
     "Infrastructure",
     "Job",
+    "JobEnd",
     "JobHandle",
     "Message",
     "Notifier",
+    "ReadableStorage",
+    "RegistryLogin",
+    "Resources",
     "Saved",
     "SecretBytesRef",
     "SecretRef",

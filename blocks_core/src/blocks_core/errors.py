@@ -12,6 +12,7 @@
     │   ├── BlockTypeNotFound    no such type is installed or registered
     │   ├── BlockNotFound        no such document
     │   ├── ReferenceBroken      a block holds another one that is not saved any more
+    │   ├── JobNotFound          no such job, or it was removed
     │   └── SecretUnresolved     what a secret reference names is not there
     │       └── SecretsInCircle  reading a secret needs the secret itself
     ├── Conflict
@@ -35,7 +36,11 @@
     │   ├── PathNotFound         no file there
     │   └── PathRefused          the path leads outside of the storage, or is none
     ├── CredentialsRefused       a service did not accept the credentials
-    └── NotificationFailed       a message was not delivered
+    ├── NotificationFailed       a message was not delivered
+    ├── TemplateInvalid          a template cannot be read, or does not fit what it is given
+    ├── PackageMissing           a package that is needed for what was asked is not installed
+    └── InfrastructureFailed     a job was not started, looked at or stopped
+        └── JobRefused           a job asks for what there is not
 
 A message says what happened, why, and what to do; it never holds a secret's value.
 """
@@ -143,6 +148,10 @@ class SecretUnresolved(NotFound):
 
 class SecretsInCircle(SecretUnresolved):
     """Reading a secret needs the secret itself, through the references of the blocks that have it."""
+
+
+class JobNotFound(NotFound):
+    """No such job: it was never there, or was removed."""
 
 
 class Conflict(BlocksError):
@@ -258,6 +267,22 @@ class CredentialsRefused(BlocksError):
 
 class NotificationFailed(BlocksError):
     """A message was not delivered."""
+
+
+class TemplateInvalid(BlocksError, ValueError):
+    """A template cannot be read, asks for what is not allowed, or does not fit what it is given."""
+
+
+class PackageMissing(BlocksError, ImportError):
+    """A package that is needed for what was asked is not installed; the message has the command."""
+
+
+class InfrastructureFailed(BlocksError):
+    """A job was not started, looked at or stopped."""
+
+
+class JobRefused(InfrastructureFailed, ValueError):
+    """A job asks for what there is not, or cannot be run anywhere."""
 
 
 def did_you_mean(suggestions: Iterable[str]) -> str:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from traceback import format_exception
-from typing import Any, Self, cast
+from typing import Any, BinaryIO, Self, cast
 from uuid import uuid4
 
 from pydantic import PrivateAttr
@@ -25,9 +25,13 @@ from blocks_core.capabilities import Storage, StoredFile
 from blocks_core.checks import Checker, CheckReport
 from blocks_core.errors import BlocksError, PathNotFound, StorageFailed, ValueNotStorable
 from blocks_core.masking import without_secrets
+from blocks_core.storage_check import check_files
+from blocks_core.storage_defaults import local_file, put_in_place
 from blocks_core.storage_errors import failure_of
+from blocks_core.storage_listing import Entry, is_directly_in, modified_at, size_of, walk
 from blocks_core.storage_opened import FileSystem, OpenedFileSystem
-from blocks_core.storage_paths import clean_folder, clean_path, is_part, part_name
+from blocks_core.storage_paths import StoragePath, clean_folder, clean_path, is_part, part_name
+from blocks_core.storage_streams import Failing, ReadStream, WriteStream
 
 __all__ = ["FileSystem", "FileSystemStorage", "clean_folder", "clean_path", "is_part", "part_name"]
 
@@ -66,7 +70,7 @@ class FileSystemStorage(Storage):
         """Return the error to raise for one that the filesystem raised; call this one for those not known."""
         return failure_of(error, location)
 
-    def read(self, path: str, *, start: int = 0, end: int | None = None) -> bytes:
+    def read(self, path: StoragePath, *, start: int = 0, end: int | None = None) -> bytes:
         """Return a file's bytes, or a range of them; a range is asked of the filesystem, not cut out here.
 
         Args:    start, end: byte offsets from 0, end exclusive; what is beyond the file's end is left out.
@@ -81,7 +85,7 @@ class FileSystemStorage(Storage):
                 return self._open().cat_file(full)
             return self._read_range(full, start, end)
 
-    def write(self, path: str, data: bytes) -> str:
+    def write(self, path: StoragePath, data: bytes) -> str:
         """Write a file whole, in place of what was there, and return its location.
 
         Raises:  PathRefused, StorageFailed; ValueNotStorable for what is not bytes.
@@ -92,7 +96,45 @@ class FileSystemStorage(Storage):
             self._put_bytes(full, data)
         return location
 
-    def exists(self, path: str) -> bool:
+    def open_read(self, path: StoragePath) -> BinaryIO:
+        """Open a file to read it piece by piece, for a `with` statement; it can seek.
+
+        Raises:  PathNotFound, PathRefused, StorageFailed.
+        """
+        full, location = self._full(path), self.location(path)
+        with self._failing(location):
+            self._expect_file(full)
+            raw = self._opened_for_reading(full)
+        return cast("BinaryIO", ReadStream(raw, partial(self._failing, location), location))
+
+    def open_write(self, path: StoragePath) -> BinaryIO:
+        """Open a file to write it piece by piece, for a `with` statement.
+
+        The file takes the place of what was there when it is closed; not where the `with` statement ends
+        with an error.
+
+        Raises:  PathRefused, StorageFailed: here, while writing, or when it is closed.
+        """
+        full, location = self._full(path), self.location(path)
+        failing = partial(self._failing, location, above=True)
+        with failing():
+            return cast("BinaryIO", self._opened_for_writing(full, failing, location))
+
+    def copy_file(self, from_path: StoragePath, to_path: StoragePath) -> str:
+        """Copy a file inside of the storage, by the storage itself where it can, and return its location.
+
+        Raises:  PathNotFound, PathRefused, StorageFailed.
+        """
+        source, target = self._full(from_path), self._full(to_path)
+        with self._failing(self.location(from_path)):
+            if not self._has_file(source):
+                raise FileNotFoundError(self.location(from_path))
+        with self._failing(self.location(to_path), above=True):
+            if source != target:
+                self._copy_file(source, target)
+        return self.location(to_path)
+
+    def exists(self, path: StoragePath) -> bool:
         """Tell whether a file is there, without reading it.
 
         Raises:  PathRefused, StorageFailed.
@@ -101,7 +143,7 @@ class FileSystemStorage(Storage):
         with self._failing(self.location(path)):
             return self._has_file(full)
 
-    def list_files(self, prefix: str = "") -> Iterator[StoredFile]:
+    def list_files(self, prefix: StoragePath = "") -> Iterator[StoredFile]:
         """Return the files below a folder, at any depth, sorted by path; none where there is no folder.
 
         Raises:  PathRefused, StorageFailed.
@@ -111,7 +153,7 @@ class FileSystemStorage(Storage):
             found = list(self._files_below(folder))
         return iter(sorted(found, key=lambda file: file.path))
 
-    def remove(self, path: str) -> None:
+    def remove(self, path: StoragePath) -> None:
         """Remove a file; one that is not there is no error.
 
         Raises:  PathRefused, StorageFailed.
@@ -120,56 +162,41 @@ class FileSystemStorage(Storage):
         with self._failing(self.location(path)), suppress(FileNotFoundError, NotADirectoryError):
             self._remove(full)
 
-    def location(self, path: str) -> str:
+    def location(self, path: StoragePath) -> str:
         """Return where a file is for people and logs, such as `s3://bucket/key`.
 
         Raises:  PathRefused.
         """
         return self._below(self._location_prefix(), clean_path(path))
 
-    def upload_from_path(self, from_path: str | os.PathLike[str], to_path: str) -> str:
+    def upload_from_path(self, from_path: str | os.PathLike[str], to_path: StoragePath) -> str:
         """Write a file from a local one, piece by piece, and return its location.
 
         Raises:  PathNotFound: no such local file; PathRefused, StorageFailed.
         """
         full, location = self._full(to_path), self.location(to_path)
-        if not os.path.isfile(from_path):
-            kind = "a folder" if os.path.isdir(from_path) else "not there"
-            raise PathNotFound(f"{os.fspath(from_path)} cannot be uploaded: it is {kind}. Name a local file.")
+        local = local_file(from_path)
         with self._failing(location, above=True):
-            self._put_file(os.fspath(from_path), full)
+            self._put_file(str(local), full)
         return location
 
-    def download_to_path(self, from_path: str, to_path: str | os.PathLike[str]) -> Path:
+    def download_to_path(self, from_path: StoragePath, to_path: str | os.PathLike[str]) -> Path:
         """Write a local file from a stored one, piece by piece, and return its path.
 
         Folders are made as needed; the local file is there whole or as it was before.
 
         Raises:  PathNotFound, PathRefused, StorageFailed.
         """
-        full, location, target = self._full(from_path), self.location(from_path), Path(to_path)
-        if target.is_dir():
-            raise StorageFailed(f"{location} cannot be downloaded to {target}: it is a folder. Name a file.")
-        part = target.with_name(part_name())
-        with self._failing(f"{location} (downloaded to {target})"):
-            if not self._has_file(full):  # the copy of a folder would be an empty folder
-                raise FileNotFoundError(location)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                self._get_file(full, str(part))
-                _flush(part)
-                part.replace(target)
-            finally:
-                part.unlink(missing_ok=True)
-        return target
+        full, location = self._full(from_path), self.location(from_path)
+        with self._failing(f"{location} (downloaded to {os.fspath(to_path)})"):
+            self._expect_file(full)
+            return put_in_place(location, to_path, lambda part: self._get_file(full, str(part)))
 
     def check(self) -> CheckReport:
         """Try to list, write, read and delete, with a file of its own that is always removed."""
-        checker, probe = Checker(), f".blocks-check-{uuid4().hex}"
+        checker = Checker()
         checker.step("list", self._check_list)
-        if checker.step("write", lambda: self._check_write(probe)):
-            checker.step("read", lambda: self._check_read(probe))
-            checker.step("delete", lambda: self._check_delete(probe))
+        check_files(checker, self)
         return checker.report()
 
     # What follows works on full paths and raises the filesystem's own errors; a subclass may do it better.
@@ -186,6 +213,27 @@ class FileSystemStorage(Storage):
         else:
             self._open().put_file(from_path, full)
 
+    def _copy_file(self, source: str, target: str) -> None:
+        if self._has_folders():
+            self._through_part(target, lambda part: self._open().cp_file(source, part))
+        else:
+            self._open().cp_file(source, target)
+
+    def _opened_for_reading(self, full: str) -> Any:
+        return self._open().open(full, "rb")
+
+    def _opened_for_writing(self, full: str, failing: Failing, location: str) -> WriteStream:
+        if not self._has_folders():
+            return WriteStream(self._open().open(full, "wb"), failing, location, done=_nothing, undo=_nothing)
+        part = self._part_for(full)
+        return WriteStream(
+            self._open().open(part, "wb"),
+            failing,
+            location,
+            done=lambda: self._open().mv(part, full),
+            undo=lambda: self._open().rm_file(part),
+        )
+
     def _get_file(self, full: str, to_path: str) -> None:
         self._open().get_file(full, to_path)
 
@@ -194,6 +242,14 @@ class FileSystemStorage(Storage):
             return self._open().info(full)["type"] != "directory"
         except (FileNotFoundError, NotADirectoryError):
             return False
+
+    def _expect_file(self, full: str) -> None:
+        """Raise FileNotFoundError for what is no file, before it is opened or copied.
+
+        Some filesystems open what is not there, and fail when it is read; the copy of a folder is an empty folder.
+        """
+        if not self._has_file(full):
+            raise FileNotFoundError(full)
 
     def _remove(self, full: str) -> None:
         self._open().rm_file(full)
@@ -212,43 +268,21 @@ class FileSystemStorage(Storage):
     def _files_below(self, folder: str) -> Iterator[StoredFile]:
         top = self._below(self._root(), folder)
         start = f"{top.strip('/')}/".lstrip("/")
-        for entry in self._walk(top) if self._has_folders() else self._find(top):
+        for entry in walk(self._open(), top) if self._has_folders() else self._find(top):
             name = str(entry["name"]).lstrip("/")
             if name.startswith(start) and not name.endswith("/") and not is_part(name):
                 yield self._stored_file(self._below(folder, name[len(start) :]), entry)
 
-    def _find(self, top: str) -> Iterable[Mapping[str, Any]]:
+    def _find(self, top: str) -> Iterable[Entry]:
         return self._open().find(top, detail=True).values()
 
-    def _walk(self, top: str) -> Iterator[Mapping[str, Any]]:
-        """Yield the files below a folder; fsspec's own walk takes a folder that fails for an empty one."""
-        waiting = [top]
-        while waiting:
-            folder = waiting.pop()
-            try:
-                entries = self._open().ls(folder, detail=True)
-            except (FileNotFoundError, NotADirectoryError):
-                continue  # none there, or removed meanwhile
-            for entry in entries:
-                name = str(entry["name"]).rstrip("/")
-                if entry["type"] != "directory":
-                    yield entry
-                elif name != folder:  # some servers list a folder in itself
-                    waiting.append(name)
-
-    def _stored_file(self, path: str, entry: Mapping[str, Any]) -> StoredFile:
-        size = entry.get("size")
-        if size is None:
-            size = self._open().info(str(entry["name"])).get("size")
-        return StoredFile(path, int(size or 0), _modified_at(entry))
+    def _stored_file(self, path: str, entry: Entry) -> StoredFile:
+        return StoredFile(path, size_of(self._open(), entry), modified_at(entry))
 
     def _through_part(self, full: str, put: Callable[[str], object]) -> None:
         """Put a file beside its place and rename it, so that no reader sees half of it."""
-        folder, slash, _ = full.rpartition("/")
-        part = f"{folder}{slash}{part_name()}"
+        part = self._part_for(full)
         try:
-            if folder:
-                self._open().makedirs(folder, exist_ok=True)
             put(part)
             self._open().mv(part, full)
         except BaseException:
@@ -256,10 +290,45 @@ class FileSystemStorage(Storage):
                 self._open().rm_file(part)
             raise
 
+    def _part_for(self, full: str) -> str:
+        """Return where to write a file that is to be renamed, in a folder that is there."""
+        folder, slash, _ = full.rpartition("/")
+        if folder:
+            self._open().makedirs(folder, exist_ok=True)
+        return f"{folder}{slash}{part_name()}"
+
+    def _entries_in(self, folder: str) -> Iterable[Entry]:
+        """Yield what is in a folder, one level, for the view of fsspec."""
+        folder = clean_folder(folder)
+        top = self._below(self._root(), folder)
+        with self._failing(self._below(self._location_prefix(), folder), above=True):
+            try:
+                entries = self._open().ls(top, detail=True)
+            except (FileNotFoundError, NotADirectoryError):
+                return
+            for entry in entries:
+                name = str(entry["name"]).strip("/").rpartition("/")[2]
+                if is_directly_in(entry, top) and not is_part(name):
+                    yield self._described(self._below(folder, name), entry)
+
+    def _entry_at(self, path: str) -> Entry | None:
+        """Return what is at a path for the view of fsspec, or None."""
+        with self._failing(self.location(path)):
+            try:
+                return self._described(clean_path(path), self._open().info(self._full(path)))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def _described(self, path: str, entry: Entry) -> Entry:
+        if entry["type"] == "directory":
+            return {"name": path, "size": 0, "type": "directory"}
+        file = self._stored_file(path, entry)
+        return {"name": path, "size": file.size_bytes, "type": "file", "mtime": file.modified_at}
+
     def _open(self) -> FileSystem:
         return self._opened.get(self.__dict__, self._filesystem)
 
-    def _full(self, path: str) -> str:
+    def _full(self, path: StoragePath) -> str:
         return self._below(self._root(), clean_path(path))
 
     @staticmethod
@@ -302,34 +371,15 @@ class FileSystemStorage(Storage):
                 return f"{self._location_prefix()} is not there yet: the first write makes it"
         return self._location_prefix()
 
-    def _check_write(self, probe: str) -> str:
-        try:
-            return self.write(probe, probe.encode())
-        except BlocksError:
-            with suppress(BlocksError):  # it may be there all the same, when only the answer was lost
-                self.remove(probe)
-            raise
-
-    def _check_read(self, probe: str) -> str:
-        found = self.read(probe)
-        if found != probe.encode():
-            raise StorageFailed(
-                f"{self.location(probe)} does not read as it was written: {len(found)} other bytes came "
-                f"back. Look for a cache or a proxy in between."
-            )
-        return f"{len(found)} bytes"
-
-    def _check_delete(self, probe: str) -> str:
-        self.remove(probe)
-        if self.exists(probe):
-            raise StorageFailed(f"{self.location(probe)} was removed and is still there. Remove it by hand.")
-        return self.location(probe)
-
     def __copy__(self) -> Self:
         """Copy the fields; the copy opens a filesystem of its own, as it may be given other fields."""
         copied = super().__copy__()
         copied._opened = OpenedFileSystem()
         return copied
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def _no_place(location: str) -> StorageFailed:
@@ -348,22 +398,3 @@ def _as_bytes(data: object, location: str) -> bytes:
         f"{location} was not written: a storage takes bytes, not {type(data).__name__}. Encode the value "
         f"first, such as text.encode()."
     )
-
-
-def _modified_at(entry: Mapping[str, Any]) -> datetime | None:
-    """Return when a file was written: each filesystem has a name and a form of its own for it."""
-    for key in ("mtime", "LastModified", "last_modified", "updated", "modified"):
-        value: object = entry.get(key)
-        if isinstance(value, (int, float)):
-            return datetime.fromtimestamp(value, UTC)
-        if isinstance(value, str):
-            with suppress(ValueError):
-                value = datetime.fromisoformat(value)
-        if isinstance(value, datetime):
-            return value if value.tzinfo else value.replace(tzinfo=UTC)
-    return None
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -20,6 +20,14 @@ class FileSystem(Protocol):
         """Write a file whole."""
         ...
 
+    def open(self, path: str, mode: str = "rb") -> Any:
+        """Open a file, `rb` or `wb`."""
+        ...
+
+    def cp_file(self, path1: str, path2: str) -> Any:
+        """Copy a file."""
+        ...
+
     def put_file(self, lpath: str, rpath: str) -> Any:
         """Copy a local file here."""
         ...

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
+from pathlib import PurePath
 from urllib.parse import unquote
 from uuid import uuid4
 
 from blocks_core.errors import PathRefused
 
+StoragePath = str | os.PathLike[str]
+"""A path in a storage: a text with `/` between its parts, or a `Path`."""
+
 _PART = re.compile(r"\.[0-9a-f]{32}\.blocks-part")
 
 
-def clean_path(path: str) -> str:
+def clean_path(path: StoragePath) -> str:
     """Return the path of a file in a storage in its one spelling, or raise `PathRefused`.
 
     >>> clean_path("./2026//results/a b#1.csv")
     '2026/results/a b#1.csv'
     """
+    path = _as_text(path)
     cleaned = clean_folder(path)
     if not cleaned:
         raise PathRefused(f"{path!r} names no file. Give a path such as 'folder/file.csv'.")
@@ -26,12 +32,13 @@ def clean_path(path: str) -> str:
     return cleaned
 
 
-def clean_folder(prefix: str) -> str:
+def clean_folder(prefix: StoragePath) -> str:
     """Return the path of a folder in its one spelling, empty for the top, or raise `PathRefused`.
 
     >>> clean_folder("./2026//results/")
     '2026/results'
     """
+    prefix = _as_text(prefix)
     problem = _problem_of(prefix)
     if problem:
         raise PathRefused(
@@ -49,6 +56,10 @@ def part_name() -> str:
 def is_part(path: str) -> bool:
     """Tell whether a path is one of a file that is being written."""
     return _PART.fullmatch(path.rpartition("/")[2]) is not None
+
+
+def _as_text(path: StoragePath) -> str:
+    return path.as_posix() if isinstance(path, PurePath) else os.fspath(path)
 
 
 def _problem_of(path: str) -> str:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from time import time
 from typing import Any, Final
 
-from blocks_core.capabilities import Message, Notifier
+from blocks_core.capabilities import Notifier
 from blocks_core.masking import SECRETS_IN_USE
+from blocks_core.messages import Message
 from blocks_flows.context import RunFacts
 from blocks_flows.journal import ALERTS, Journal
 from blocks_flows.machine import describe

@@ -9,6 +9,8 @@ from blocks_standard import LocalFileSystem, RemoteFileSystem
 
 
 class TestLocalFileSystem(StorageSuite):
+    huge_bytes = 1 << 30
+
     @pytest.fixture
     def storage(self, tmp_path_factory):
         return LocalFileSystem(base_path=str(tmp_path_factory.mktemp("storage")))
@@ -21,6 +23,8 @@ class TestLocalFileSystemInAFolderThatIsNotThereYet(StorageSuite):
 
 
 class TestRemoteFileSystemInMemory(StorageSuite):
+    huge_bytes = 0  # it is in memory
+
     @pytest.fixture
     def storage(self):
         return RemoteFileSystem(url=f"memory://{uuid4().hex}/folder")

@@ -17,48 +17,16 @@ from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from threading import Event, Thread
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from blocks_core.capabilities import Storage
-from blocks_core.errors import PathNotFound, PathRefused, StorageFailed, ValueNotStorable
-
-HOSTILE_PATHS = (
-    "",
-    ".",
-    "./",
-    "/",
-    "..",
-    "../x",
-    "../",
-    "a/../../x",
-    "a/..",
-    "a/../b",
-    "./../x",
-    "/etc/passwd",
-    "//etc/passwd",
-    "..\\x",
-    "a\\..\\..\\x",
-    "C:\\x",
-    "%2e%2e/x",
-    "%2E%2E%2Fx",
-    "%252e%252e/x",
-    "a/%2e%2e/%2e%2e/x",
-    "..%2fx",
-    "..%5cx",
-    "%2fetc%2fpasswd",
-    "a\x00b",
-    "a%00b",
-    "a\nb",
-    "a\x1bb",
-    "a\x7fb",
-    "a\udc80b",
-    "folder/",
-)
-"""Paths that lead outside of a storage, or are none of a file."""
+from blocks_core.errors import PathRefused, StorageFailed, ValueNotStorable
+from blocks_core.testing.readable_storage_suite import HOSTILE_PATHS, ReadableStorageSuite
+from blocks_core.testing.storage_streams_suite import StreamsSuite
+from blocks_core.testing.storage_transfers_suite import TransfersSuite
 
 UNUSUAL_PATHS = (
     "with space.txt",
@@ -81,7 +49,7 @@ UNUSUAL_PATHS = (
 EVERY_BYTE = bytes(range(256))
 
 
-class StorageSuite:
+class StorageSuite(StreamsSuite, TransfersSuite, ReadableStorageSuite):
     """Inherit it in a test class, give it a fixture `storage`, and every test here runs on your storage."""
 
     writers = 8
@@ -92,6 +60,13 @@ class StorageSuite:
     def storage(self) -> Storage:
         """Return a storage on an empty place."""
         raise NotImplementedError("Give your test class a fixture 'storage'.")
+
+    @pytest.fixture
+    def stocked(self, storage: Storage) -> Storage:
+        """Return the storage with the files of `STOCK`."""
+        for path, data in self.STOCK.items():
+            storage.write(path, data)
+        return storage
 
     @pytest.mark.parametrize(
         "data",
@@ -112,43 +87,6 @@ class StorageSuite:
         with pytest.raises((ValueNotStorable, TypeError)):
             storage.write("file.txt", cast("bytes", "text"))
         assert not storage.exists("file.txt")
-
-    @pytest.mark.parametrize(
-        ("start", "end"),
-        [
-            (0, None),
-            (0, 4),
-            (3, 7),
-            (3, None),
-            (0, 0),
-            (5, 5),
-            (7, 3),
-            (9, 10),
-            (0, 10),
-            (0, 99),
-            (6, 99),
-            (10, None),
-            (10, 20),
-            (99, None),
-            (99, 100),
-        ],
-    )
-    def test_a_range_is_what_a_slice_of_the_bytes_is(
-        self, storage: Storage, start: int, end: int | None
-    ) -> None:
-        storage.write("digits", b"0123456789")
-        assert storage.read("digits", start=start, end=end) == b"0123456789"[start:end]
-
-    def test_a_range_of_an_empty_file_is_empty(self, storage: Storage) -> None:
-        storage.write("empty", b"")
-        assert storage.read("empty", start=0, end=5) == b""
-        assert storage.read("empty", start=5) == b""
-
-    @pytest.mark.parametrize(("start", "end"), [(-1, None), (0, -1)])
-    def test_a_range_from_the_end_is_refused(self, storage: Storage, start: int, end: int | None) -> None:
-        storage.write("digits", b"0123456789")
-        with pytest.raises(StorageFailed, match="offsets"):
-            storage.read("digits", start=start, end=end)
 
     @pytest.mark.parametrize("data", [b"short", b"much longer than before", b""])
     def test_a_second_write_takes_the_place_of_the_first(self, storage: Storage, data: bytes) -> None:
@@ -202,15 +140,6 @@ class StorageSuite:
         for prefix in ("a", "a/", "./a"):
             assert [file.path for file in storage.list_files(prefix)] == ["a/1"]
 
-    def test_a_folder_that_is_not_there_lists_nothing(self, storage: Storage) -> None:
-        storage.write("file", b"x")
-        assert list(storage.list_files("nowhere")) == []
-        assert list(storage.list_files("nowhere/deeper/")) == []
-
-    def test_a_file_is_no_folder_to_list(self, storage: Storage) -> None:
-        storage.write("a/file", b"x")
-        assert list(storage.list_files("a/file")) == []
-
     def test_a_listing_shows_what_was_written_and_removed_since_the_last(self, storage: Storage) -> None:
         for path in ("a/1", "a/2"):
             storage.write(path, b"x")
@@ -240,18 +169,6 @@ class StorageSuite:
     def test_removing_what_never_was_is_no_error(self, storage: Storage) -> None:
         storage.remove("nowhere/file")
 
-    def test_a_file_that_is_not_there_is_an_error_with_its_location(self, storage: Storage) -> None:
-        for path in ("file", "folder/file"):
-            with pytest.raises(PathNotFound) as caught:
-                storage.read(path)
-            assert storage.location(path) in str(caught.value)
-            assert isinstance(caught.value, FileNotFoundError)
-
-    def test_a_range_of_a_file_that_is_not_there_is_an_error(self, storage: Storage) -> None:
-        for start, end in [(0, 5), (5, None), (5, 5), (9, 3)]:
-            with pytest.raises(PathNotFound):
-                storage.read("nowhere/file", start=start, end=end)
-
     @pytest.mark.parametrize("path", HOSTILE_PATHS, ids=ascii)
     def test_a_path_that_leads_outside_or_is_none_is_refused(self, storage: Storage, path: str) -> None:
         calls: list[Callable[[], object]] = [
@@ -260,18 +177,13 @@ class StorageSuite:
             lambda: storage.exists(path),
             lambda: storage.remove(path),
             lambda: storage.location(path),
+            lambda: storage.open_read(path),
+            lambda: storage.open_write(path),
         ]
         for call in calls:
             with pytest.raises(PathRefused):
                 call()
         assert list(storage.list_files()) == []
-
-    @pytest.mark.parametrize(
-        "prefix", ["..", "../", "/etc", "a/../..", "%2e%2e", "a\\b", "a\x00b"], ids=ascii
-    )
-    def test_a_folder_outside_is_not_listed(self, storage: Storage, prefix: str) -> None:
-        with pytest.raises(PathRefused):
-            list(storage.list_files(prefix))
 
     @pytest.mark.parametrize("path", UNUSUAL_PATHS, ids=lambda path: ascii(path)[:20])
     def test_a_path_may_have_any_other_character(self, storage: Storage, path: str) -> None:
@@ -334,59 +246,6 @@ class StorageSuite:
             assert copy.read("file") == b"x"
             assert copy == storage
 
-    def test_a_local_file_is_uploaded_and_downloaded(self, storage: Storage, tmp_path: Path) -> None:
-        files = _with_transfers(storage)
-        local = tmp_path / "local file"
-        local.write_bytes(EVERY_BYTE * 9_000)
-        assert files.upload_from_path(local, "up/file") == storage.location("up/file")
-        assert storage.read("up/file") == local.read_bytes()
-        target = files.download_to_path("up/file", tmp_path / "new" / "folder" / "file")
-        assert target == tmp_path / "new" / "folder" / "file"
-        assert target.read_bytes() == local.read_bytes()
-        assert [path.name for path in target.parent.iterdir()] == ["file"]
-
-    def test_an_empty_file_is_uploaded_and_downloaded(self, storage: Storage, tmp_path: Path) -> None:
-        files = _with_transfers(storage)
-        (tmp_path / "empty").touch()
-        files.upload_from_path(str(tmp_path / "empty"), "empty")
-        assert storage.read("empty") == b""
-        assert files.download_to_path("empty", str(tmp_path / "again")).read_bytes() == b""
-
-    def test_a_local_file_that_is_not_there_is_an_error(self, storage: Storage, tmp_path: Path) -> None:
-        files = _with_transfers(storage)
-        for wrong in (tmp_path / "nowhere", tmp_path):
-            with pytest.raises(PathNotFound, match="cannot be uploaded"):
-                files.upload_from_path(wrong, "file")
-        assert not storage.exists("file")
-
-    def test_a_download_that_fails_leaves_the_local_file_as_it_was(
-        self, storage: Storage, tmp_path: Path
-    ) -> None:
-        files = _with_transfers(storage)
-        local = tmp_path / "place" / "local"
-        local.parent.mkdir()
-        local.write_bytes(b"as it was")
-        storage.write("folder/file", b"x")
-        for path in ("nowhere", "folder"):
-            with pytest.raises(PathNotFound) as caught:
-                files.download_to_path(path, local)
-            assert storage.location(path) in str(caught.value)
-        with pytest.raises(StorageFailed):
-            files.download_to_path("folder/file", local.parent)
-        assert local.read_bytes() == b"as it was"
-        assert [path.name for path in local.parent.iterdir()] == ["local"]
-
-    def test_a_path_outside_is_neither_uploaded_nor_downloaded(
-        self, storage: Storage, tmp_path: Path
-    ) -> None:
-        files = _with_transfers(storage)
-        (tmp_path / "local").write_bytes(b"x")
-        with pytest.raises(PathRefused):
-            files.upload_from_path(tmp_path / "local", "../x")
-        with pytest.raises(PathRefused):
-            files.download_to_path("../x", tmp_path / "target")
-        assert not (tmp_path / "target").exists()
-
     def _may_have_both(self, storage: Storage) -> bool:
         """Tell whether a file `a` and a file `a/1` can be together, as in object stores."""
         try:
@@ -398,13 +257,6 @@ class StorageSuite:
             storage.remove("both")
         storage.remove("both/1")
         return True
-
-
-def _with_transfers(storage: Storage) -> Any:
-    """Return a storage that can upload and download, or skip."""
-    if not hasattr(storage, "upload_from_path"):
-        pytest.skip(f"{type(storage).__name__} has no upload_from_path")
-    return storage
 
 
 @contextmanager

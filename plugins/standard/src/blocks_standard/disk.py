@@ -7,17 +7,30 @@ written.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from blocks_core.errors import PathRefused, StorageFailed
 
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """The links were followed before; a pipe must not be waited for."""
+
+
+class _Durable(io.FileIO):
+    """A file that the disk has when it is closed."""
+
+    def close(self) -> None:
+        """Bring what was written to the disk."""
+        if not self.closed:
+            try:
+                os.fsync(self.fileno())
+            finally:
+                super().close()
 
 
 class DiskFiles:
@@ -37,6 +50,18 @@ class DiskFiles:
         """Write a file whole; when this returns, the disk has it."""
         with self._real(path).open("xb") as file:
             file.write(value)
+            _flush(file)
+
+    def open(self, path: str, mode: str = "rb") -> IO[bytes]:
+        """Open a file to read it, or a new one to write it; when that is closed, the disk has it."""
+        if mode == "rb":
+            return self._opened(path)
+        return cast("IO[bytes]", io.BufferedWriter(_Durable(self._real(path), "xb"), 1 << 18))
+
+    def cp_file(self, path1: str, path2: str) -> None:
+        """Copy a file; when this returns, the disk has it."""
+        with self._opened(path1) as source, self._real(path2).open("xb") as file:
+            shutil.copyfileobj(source, file, 1 << 20)
             _flush(file)
 
     def put_file(self, lpath: str, rpath: str) -> None:
