@@ -9,7 +9,15 @@ from pydantic import SecretStr
 
 from blocks_core import Block
 from blocks_core.testing import BlockSuite
-from blocks_standard import JSON, DateTime, LocalFileSystem, RemoteFileSystem, Secret, String, Webhook
+from blocks_standard import (
+    JSON,
+    DateTime,
+    LocalFileSystem,
+    Process,
+    RemoteFileSystem,
+    Secret,
+    String,
+)
 
 CANARY = SecretStr("canary-4711-canary")
 
@@ -54,9 +62,7 @@ class TestRemoteFileSystem(BlockSuite):
         )
 
 
-class TestWebhook(BlockSuite):
+class TestProcess(BlockSuite):
     @pytest.fixture
     def block(self) -> Block:
-        return Webhook(
-            url=SecretStr("https://hooks.example.com/canary-4712-canary"), headers={"X-Key": CANARY}
-        )
+        return Process(environment={"STAGE": "test"}, secret_environment={"TOKEN": CANARY})

@@ -95,14 +95,14 @@ def test_a_value_costs_neither_a_file_system_nor_a_client():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(json.loads(done.stdout))
     assert "blocks_standard.values" in loaded
-    assert not {"blocks_standard.webhook", "blocks_standard.file_systems", "httpx2", "fsspec"} & loaded
+    assert not {"blocks_standard.file_systems", "fsspec"} & loaded
 
 
 def test_blocks_are_made_without_importing_what_they_will_need():
     code = (
         "import sys, json; from blocks_standard import *;"
-        "LocalFileSystem(), RemoteFileSystem(url='memory://x'), Webhook(url='https://example.com/x');"
+        "LocalFileSystem(), RemoteFileSystem(url='memory://x');"
         "print(json.dumps(sorted(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"httpx2", "fsspec"} & set(json.loads(done.stdout))
+    assert not {"fsspec"} & set(json.loads(done.stdout))

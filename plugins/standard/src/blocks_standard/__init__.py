@@ -1,4 +1,4 @@
-"""Blocks that need no vendor: values, file systems, webhook.
+"""Blocks that need no vendor: values, file systems, processes.
 
 A block's module is imported when the block is first asked for, so that a secret does not cost a file system.
 """
@@ -9,29 +9,27 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from blocks_standard.file_systems import LocalFileSystem, RemoteFileSystem
+    from blocks_standard.process import Process
     from blocks_standard.values import JSON, DateTime, Secret, String
-    from blocks_standard.webhook import Webhook, WebhookResponse
 
 __all__ = [
     "DateTime",
     "JSON",
     "LocalFileSystem",
+    "Process",
     "RemoteFileSystem",
     "Secret",
     "String",
-    "Webhook",
-    "WebhookResponse",
 ]
 
 _MODULES = {
     "DateTime": "values",
     "JSON": "values",
     "LocalFileSystem": "file_systems",
+    "Process": "process",
     "RemoteFileSystem": "file_systems",
     "Secret": "values",
     "String": "values",
-    "Webhook": "webhook",
-    "WebhookResponse": "webhook",
 }
 
 

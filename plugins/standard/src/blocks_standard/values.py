@@ -16,7 +16,8 @@ class Secret(Block, slug="secret"):
     """A secret text, such as a password or a token.
 
     It is stored encrypted and shown nowhere; `get()` returns it. The text comes back as it was given:
-    `"123"` stays a text.
+    `"123"` stays a text. Where another block has a field for a secret, such as a webhook's address, give it
+    to that block.
 
     ```python
     from blocks_standard import Secret
@@ -40,11 +41,15 @@ class Secret(Block, slug="secret"):
 class JSON(Block, slug="json"):
     """A value of JSON: an object, a list, a text, a number, true, false or null.
 
+    Use it for settings that a flow reads and that change more often than its code. It is shown to everyone
+    who may see blocks: a secret belongs into a `secret`.
+
     ```python
     from blocks_standard import JSON
 
     JSON(value={"batch_size": 500, "regions": ["eu", "us"]}).save("import-settings")
     settings = JSON.load("import-settings").value
+    print(settings["batch_size"])
     ```
     """
 
@@ -61,6 +66,8 @@ class JSON(Block, slug="json"):
 class String(Block, slug="string"):
     """A text that is no secret, such as a name, a path or a query.
 
+    It is shown to everyone who may see blocks; use `secret` for what must not be.
+
     ```python
     from blocks_standard import String
 
@@ -74,6 +81,8 @@ class String(Block, slug="string"):
 
 class DateTime(Block, slug="date-time"):
     """A moment: a date and a time with its time zone.
+
+    Use it for what flows must agree on, such as how far the last import came, or when a migration starts.
 
     ```python
     from blocks_standard import DateTime
