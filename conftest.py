@@ -10,6 +10,9 @@ from hypothesis import settings
 pytest_plugins = [
     "postgres_server",
     "registry_places",
+    "docs_places",
+    "smtp_server",
+    "notify_services",
 ]
 
 settings.register_profile("steady", derandomize=True, deadline=None, max_examples=150)

@@ -34,12 +34,22 @@ from rich.console import Console
 
 from blocks_aws import S3, AwsCredentials, AwsSecret
 from blocks_core.block import Block
-from blocks_core.capabilities import Message, Notifier, SecretSource, Storage
+from blocks_core.capabilities import Notifier, SecretSource, Storage
 from blocks_core.current import use_library
+from blocks_core.messages import Message
 from blocks_gcp import GcpCredentials, GcpSecret
+from blocks_notify import (
+    DiscordWebhook,
+    MattermostWebhook,
+    OpsgenieWebhook,
+    PagerDutyWebhook,
+    TeamsWebhook,
+    TwilioSMS,
+    Webhook,
+)
 from blocks_registry.opening import open_library
 from blocks_slack import SlackWebhook
-from blocks_standard import JSON, RemoteFileSystem, Secret, Webhook
+from blocks_standard import JSON, RemoteFileSystem, Secret
 from blocks_vault import VaultSecret
 
 BLOCK = str(Path(sys.executable).parent / "block")
@@ -222,7 +232,7 @@ def watch(tmp_path, monkeypatch, capfd) -> Iterator[Watch]:
     monkeypatch.setenv("BLOCKS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    ours = ("aws.connection", "gcp.connection", "vault.connection", "slack.delivery", "standard.delivery")
+    ours = ("aws.connection", "gcp.connection", "vault.connection", "slack.delivery", "notify.delivery")
     for module in (*VENDORS, *(f"blocks_{name}" for name in ours)):
         importlib.import_module(module)
     handler = Watch()
@@ -317,6 +327,18 @@ def blocks_at(address: str, answer: str) -> Iterator[Block]:
     )
     yield SlackWebhook(
         url=SecretStr(f"{address}/{answer}/T0/B0/{core_of('Slack')}"), timeout_seconds=0.1, retries=0
+    )
+    for chat in (TeamsWebhook, DiscordWebhook, MattermostWebhook):
+        yield chat(url=SecretStr(f"{address}/{path}"), timeout_seconds=0.1, retries=0)
+    pager = {"endpoint_url": f"{address}/{answer}", "timeout_seconds": 0.1, "retries": 0}
+    yield OpsgenieWebhook(api_key=SecretStr(core_of("Opsgenie")), **pager)
+    yield PagerDutyWebhook(routing_key=SecretStr(core_of("Pager")), **pager)
+    yield TwilioSMS(
+        account_sid="AC" + "0" * 32,
+        auth_token=SecretStr(core_of("Twilio")),
+        from_number="+15005550006",
+        to=["+15005550007"],
+        **pager,
     )
     credentials = AwsCredentials(
         access_key_id="AKPLANTED",

@@ -19,8 +19,9 @@ from blocks_core import SecretRef, use_library
 from blocks_core.errors import SecretUnresolved
 from blocks_core.library import Library
 from blocks_core.source_values import SOURCE_VALUES
+from blocks_notify import Webhook
 from blocks_registry.opening import open_library
-from blocks_standard import Secret, Webhook
+from blocks_standard import Secret
 
 BLOCK = str(Path(sys.executable).parent / "block")
 PLANTED = "hooks-planted-7391"

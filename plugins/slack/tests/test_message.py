@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blocks_core.capabilities import Message
+from blocks_core.messages import Message
 from blocks_slack.message import escaped, render
 
 TEXTS = st.text(max_size=40) | st.sampled_from(["&<>" * 2_000, "x" * 9_000, " ", "가" * 4_000])

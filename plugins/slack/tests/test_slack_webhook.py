@@ -9,8 +9,8 @@ from threading import Thread
 import pytest
 from pydantic import ValidationError
 
-from blocks_core.capabilities import Message
 from blocks_core.errors import NotificationFailed
+from blocks_core.messages import Message
 from blocks_core.testing.notifier_suite import CANARY, Answer, NotifierSuite, Receiver
 from blocks_slack import SlackWebhook
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from blocks_core.capabilities import Message
+from blocks_core.messages import Message
 
 MAX_HEADER = 150
 MAX_TEXT = 3000

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
-from blocks_core.capabilities import Message, Notifier
+from blocks_core.capabilities import Notifier
 from blocks_core.checks import Checker, CheckReport
 from blocks_core.errors import NotificationFailed
 from blocks_core.masking import without
+from blocks_core.messages import Message
 from blocks_core.secret import is_reference
 from blocks_slack.message import render
 
@@ -52,8 +53,20 @@ class SlackWebhook(Notifier, slug="slack-webhook"):
 
     A message shows its title, text, facts, detail and link in blocks of Block Kit, with a colour for its
     level; what is longer than Slack takes is cut, with an ellipsis. Slack's own answer decides whether it
-    was delivered: anything but `ok` is an error that says what to do. The address is the key to the
-    channel, so it is a secret.
+    was delivered: anything but `ok` is an error that says what to do. Make the webhook on the page "Incoming
+    Webhooks" of a Slack app; its address is the key to the channel, so it is a secret.
+
+    ```python
+    from blocks_core import Message
+    from blocks_slack import SlackWebhook
+
+    alerts = SlackWebhook(url="https://hooks.slack.com/services/T000/B000/XXXX")
+    alerts.notify(
+        Message("Flow etl failed", level="error", facts={"Worker": "a-17"}, detail="ValueError: no rows")
+    )
+    alerts.send("*Deployed* v1.4.2")
+    alerts.save("alerts")
+    ```
     """
 
     url: SecretStr = Field(
