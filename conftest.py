@@ -10,6 +10,9 @@ from hypothesis import settings
 pytest_plugins = [
     "postgres_server",
     "registry_places",
+    "s3_server",
+    "expiring_aws",
+    "cutting_proxy",
     "docs_places",
     "smtp_server",
     "notify_services",

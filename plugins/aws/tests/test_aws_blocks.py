@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
-from blocks_aws import S3, AwsCredentials, AwsSecret
+from blocks_aws import S3, AwsCredentials, AwsSecret, EcrRegistry
 from blocks_core import Block
 from blocks_core.testing import BlockSuite
 
@@ -29,6 +29,12 @@ class TestAwsSecret(BlockSuite):
     @pytest.fixture
     def block(self) -> Block:
         return AwsSecret(credentials=credentials(), prefix="prod/", check_key="database#password")
+
+
+class TestEcrRegistry(BlockSuite):
+    @pytest.fixture
+    def block(self) -> Block:
+        return EcrRegistry(credentials=credentials(), registry_id="123456789012", region="eu-central-1")
 
 
 class TestS3(BlockSuite):

@@ -12,8 +12,10 @@ from pydantic import SecretStr, ValidationError
 from blocks_aws import AwsCredentials
 from blocks_core.errors import CredentialsRefused
 from blocks_core.testing.credentials_suite import CredentialsSuite
+from blocks_core.testing.renewing_suite import Renewing
 
 SECRET = "p1anted-5ecret-key"
+ROLE = "arn:aws:iam::123456789012:role/etl"
 POLICY = json.dumps(
     {
         "Version": "2012-10-17",
@@ -36,6 +38,21 @@ class TestAwsCredentials(CredentialsSuite):
             secret_access_key=SECRET,
             session_token="p1anted-5ecret-token",
             endpoint_url=strict_aws.url,
+        )
+
+    @pytest.fixture
+    def renewing(self, expiring_aws):
+        in_role = AwsCredentials(
+            access_key_id="AK", secret_access_key=SECRET, role_arn=ROLE, endpoint_url=expiring_aws.url
+        )
+        return Renewing(
+            use=in_role.identity,
+            issued=lambda: len(expiring_aws.given),
+            refused=lambda: expiring_aws.refused,
+            secrets=expiring_aws.secrets,
+            give_for=expiring_aws.give_for,
+            expire=expiring_aws.expire,
+            expire_always=expiring_aws.expire_always,
         )
 
     def test_the_identity_is_the_arn(self, credentials, strict_aws):
@@ -126,7 +143,8 @@ class TestRole:
         assert found.get_frozen_credentials().token != first.token
 
     def test_a_roles_key_does_not_get_into_the_log(self, in_role, caplog):
-        with caplog.at_level(logging.DEBUG):
+        in_role.identity()  # imports the vendor's packages, which make their loggers
+        with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, "botocore"):
             key = in_role.assume_role()
             in_role.identity()
         assert key["secret_key"] not in caplog.text

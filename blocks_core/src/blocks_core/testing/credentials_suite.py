@@ -8,6 +8,9 @@ class TestMyCredentials(CredentialsSuite):
     @pytest.fixture
     def refused_credentials(self, service):
         return MyCredentials(address=service.url, token="a token that the service does not know")
+
+Where the service gives the bearer something that ends, such as a token, give the fixture `renewing`, too: the module
+`renewing_suite` has an example. Its tests are skipped where there is none.
 """
 
 from __future__ import annotations
@@ -21,9 +24,10 @@ import pytest
 from blocks_core.capabilities import Credentials
 from blocks_core.errors import CredentialsRefused
 from blocks_core.testing.block_suite import secrets_of, shown
+from blocks_core.testing.renewing_suite import Renewing, RenewingSuite
 
 
-class CredentialsSuite:
+class CredentialsSuite(RenewingSuite):
     """Inherit it and give the fixtures `credentials` and `refused_credentials`, with secrets in both."""
 
     @pytest.fixture
@@ -35,6 +39,11 @@ class CredentialsSuite:
     def refused_credentials(self) -> Credentials:
         """Return credentials of the right form that the service does not accept."""
         raise NotImplementedError("Give a fixture 'refused_credentials'.")
+
+    @pytest.fixture
+    def renewing(self) -> Renewing:
+        """Return credentials in use whose token, key or login ends, and the service that gives it."""
+        pytest.skip("these credentials hold nothing that ends: no fixture 'renewing' is given")
 
     def test_the_service_says_who_the_bearer_is(self, credentials: Credentials) -> None:
         """In a word or a name, the same each time."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import lru_cache
 from traceback import format_exception
 from typing import Any
 
-from blocks_aws.credentials import AwsCredentials
-from blocks_core.secret import is_secret
+from blocks_aws.credentials import AwsCredentials, bearer_key
 
 VENDORS = ("boto3", "botocore", "urllib3")
 """Packages that log what is sent and got."""
@@ -26,13 +24,8 @@ def client_for(
     Args:    options: of `AwsCredentials.client`; None follows AWS's own chain, and its settings as they are now.
     Raises:  CredentialsRefused: there is no such profile.
     """
-    fields = tuple(
-        (name, value.get_secret_value() if is_secret(value) else value)
-        for name, value in vars(credentials or AwsCredentials()).items()
-    )
-    environment = tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_")))
     given = tuple(sorted(options.items()))
-    return _open(os.getpid(), environment, fields, service, timeout_seconds, given)
+    return _open(bearer_key(credentials), service, timeout_seconds, given)
 
 
 def forget_clients() -> None:
@@ -61,9 +54,7 @@ def cause_without(error: Exception, hide: Callable[[str], str]) -> Exception | N
 
 @lru_cache(maxsize=MAX_KEPT)
 def _open(
-    _process: int,  # a forked child opens its own, as connections cannot be shared
-    _environment: tuple[tuple[str, str], ...],
-    fields: tuple[tuple[str, Any], ...],
+    key: tuple[Any, ...],
     service: str,
     timeout_seconds: float,
     options: tuple[tuple[str, Any], ...],
@@ -73,4 +64,4 @@ def _open(
     config = Config(
         connect_timeout=timeout_seconds, read_timeout=timeout_seconds, retries={"mode": "standard"}
     )
-    return AwsCredentials.model_validate(dict(fields)).client(service, config=config, **dict(options))
+    return AwsCredentials.model_validate(dict(key[-1])).client(service, config=config, **dict(options))

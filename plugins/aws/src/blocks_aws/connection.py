@@ -11,8 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import OrderedDict
-from collections.abc import Generator
-from contextlib import contextmanager
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -20,12 +18,11 @@ from typing import Any
 from aiobotocore.credentials import AioDeferredRefreshableCredentials
 from aiobotocore.session import AioSession
 from botocore.loaders import Loader, create_loader
-from s3fs import S3FileSystem
 
-from blocks_aws.credentials import AwsCredentials, guard_logs, revealed
-from blocks_aws.reasons import NO_BUCKET, codes_of
+from blocks_aws.credentials import AwsCredentials, bearer_key, guard_logs, revealed
+from blocks_aws.filesystem import READ_AHEAD_BYTES, Filesystem
+from blocks_aws.renewal import RoleKey, renew_on_refusal_async, role_key
 from blocks_core.errors import CredentialsRefused
-from blocks_core.secret import is_secret
 
 MAX_OPEN = 32
 """Filesystems kept open; the one not used for longest is let go, and closes when no block holds it."""
@@ -34,34 +31,8 @@ _open: OrderedDict[tuple[object, ...], Filesystem] = OrderedDict()
 _lock = Lock()
 
 
-class BucketMissing(OSError):
-    """There is no such bucket: more than a file that is not there, so no FileNotFoundError."""
-
-
 class RoleRefused(PermissionError):
     """The role was not assumed; to s3fs, an error as any other. The cause says why."""
-
-
-class Filesystem(S3FileSystem):
-    """s3fs, with one request for a read, errors that tell bucket from file, and keys taken as they are."""
-
-    async def _call_s3(self, method: str, *arguments: Any, **options: Any) -> Any:
-        with _telling_buckets_from_files():
-            return await super()._call_s3(method, *arguments, **options)
-
-    async def _lsdir(self, path: str, *arguments: Any, **options: Any) -> Any:
-        with _telling_buckets_from_files():
-            return await super()._lsdir(path, *arguments, **options)
-
-    async def _cat_file(self, path: str, *arguments: Any, **options: Any) -> bytes:
-        # s3fs asks for the size first, to fetch what is above 50 MiB in several streams: a second request for
-        # every read. Large files are better downloaded, which keeps the streams.
-        return await super()._cat_file(path, *arguments, **{**options, "max_concurrency": 1})
-
-    def split_path(self, path: str) -> tuple[str, str, None]:
-        """Return bucket and key; s3fs takes `?versionId=` in a key for a version, which "a?versionId=1" has not."""
-        bucket, key = self._find_bucket_key(path)
-        return bucket, key, None
 
 
 def open_filesystem(credentials: AwsCredentials | None, timeout_seconds: float) -> Filesystem:
@@ -70,14 +41,7 @@ def open_filesystem(credentials: AwsCredentials | None, timeout_seconds: float) 
     It may be used by several threads at once: fsspec runs all requests in one event loop of its own.
     """
     credentials = credentials or AwsCredentials()
-    key = (
-        os.getpid(),  # a forked child opens its own; its parent's are not closed by it
-        timeout_seconds,
-        tuple(
-            value.get_secret_value() if is_secret(value) else value for value in vars(credentials).values()
-        ),
-        tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_"))),
-    )
+    key = (*bearer_key(credentials), timeout_seconds)
     with _lock:
         found = (
             _open[key] if key in _open else _open.setdefault(key, _filesystem(credentials, timeout_seconds))
@@ -107,10 +71,14 @@ def _filesystem(credentials: AwsCredentials, timeout_seconds: float) -> Filesyst
     session.register("before-call.s3", _send_at_once)
     session.register_component("data_loader", _service_descriptions())
     if credentials.role_arn:
+        key = role_key(credentials)
         # As in AwsCredentials.session(): there is no public way to set credentials that renew themselves.
         session._credentials = AioDeferredRefreshableCredentials(  # pyright: ignore[reportPrivateUsage]
-            refresh_using=lambda: asyncio.to_thread(_assume_role, credentials), method="assume-role"
+            refresh_using=lambda: asyncio.to_thread(_current, key), method="assume-role"
         )
+        renew_on_refusal_async(session, key.give_up)
+    elif credentials.access_key_id is None:
+        renew_on_refusal_async(session)
     else:
         keys = {
             "key": credentials.access_key_id,
@@ -125,6 +93,7 @@ def _filesystem(credentials: AwsCredentials, timeout_seconds: float) -> Filesyst
         session=session,
         skip_instance_cache=True,
         use_listings_cache=False,
+        default_block_size=READ_AHEAD_BYTES,
     )
     opened.retries = 2  # botocore tries each of these up to three times
     return opened
@@ -136,9 +105,9 @@ def _service_descriptions() -> Loader:
     return create_loader()
 
 
-def _assume_role(credentials: AwsCredentials) -> dict[str, str]:
+def _current(key: RoleKey) -> dict[str, str]:
     try:
-        return credentials.assume_role()
+        return key.metadata()
     except CredentialsRefused as error:
         raise RoleRefused(str(error)) from error
 
@@ -149,13 +118,3 @@ def _send_at_once(params: dict[str, Any], **_: Any) -> None:
     2026-11-21, https://github.com/aio-libs/aiobotocore/issues/645; may go when aiohttp's wait ends with the answer.
     """
     params["headers"].pop("Expect", None)
-
-
-@contextmanager
-def _telling_buckets_from_files() -> Generator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        if NO_BUCKET in codes_of(error):
-            raise BucketMissing(str(error)) from error
-        raise

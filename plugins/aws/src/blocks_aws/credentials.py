@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from traceback import format_exception
@@ -15,6 +16,8 @@ from blocks_core.capabilities import Credentials
 from blocks_core.checks import Checker, CheckReport
 from blocks_core.errors import CredentialsRefused
 from blocks_core.masking import SECRETS_IN_USE, MaskingFilter, secret_texts, without_secrets
+from blocks_core.secret import is_secret
+from blocks_core.unlogged import unlogged
 
 if TYPE_CHECKING:
     import boto3
@@ -29,6 +32,14 @@ class AwsCredentials(Credentials, slug="aws-credentials", title="AWS Credentials
     Give an access key and its secret, or the name of a profile; or neither, and AWS's own chain is
     followed: environment variables, shared files, the role of the machine. A role is assumed with what is
     found, and renewed before it expires. `endpoint_url` leads to a store such as MinIO or Ceph.
+
+    ```python
+    from blocks_aws import AwsCredentials
+
+    etl = AwsCredentials(access_key_id="AKIAIOSFODNN7EXAMPLE", secret_access_key="hunter2")
+    etl.save("etl")
+    queues = AwsCredentials.load("etl").client("sqs").list_queues()
+    ```
     """
 
     access_key_id: str | None = Field(
@@ -81,20 +92,23 @@ class AwsCredentials(Credentials, slug="aws-credentials", title="AWS Credentials
     def session(self) -> boto3.Session:
         """Return a session of boto3 with these credentials; a role is assumed at the first request.
 
+        Its clients renew keys before they end, and once where a service says that they have expired.
+
         Raises:  CredentialsRefused: there is no such profile.
         """
         if self.role_arn is None:
             return self._own_session()
         import boto3  # late, like the next: a vendor's packages
         import botocore.session
-        from botocore.credentials import DeferredRefreshableCredentials
 
-        session = botocore.session.Session(profile=self.profile)
-        # botocore has no public way to set credentials that renew themselves.
-        session._credentials = DeferredRefreshableCredentials(  # pyright: ignore[reportPrivateUsage]
-            refresh_using=self.assume_role, method="assume-role"
-        )
-        return boto3.Session(botocore_session=session, region_name=self.region)
+        from blocks_aws.renewal import renew_on_refusal, role_key
+
+        guard_logs(self)
+        key = role_key(self)
+        core = botocore.session.Session(profile=self.profile)
+        core._credentials = key  # pyright: ignore[reportPrivateUsage]  botocore has no public way to set them
+        renew_on_refusal(core, key.give_up)
+        return boto3.Session(botocore_session=core, region_name=self.region)
 
     def client(self, service: str, **options: Any) -> Any:
         """Return boto3's client for a service, such as `s3` or `sts`.
@@ -127,9 +141,12 @@ class AwsCredentials(Credentials, slug="aws-credentials", title="AWS Credentials
         """
         external = {"ExternalId": self.external_id} if self.external_id else {}
         with self._refusing():
-            found = self._sts(self._own_session()).assume_role(
-                RoleArn=self.role_arn, RoleSessionName="blocks", **external
-            )["Credentials"]
+            sts = self._sts(self._own_session())
+            with unlogged(*_VENDORS):
+                found = sts.assume_role(RoleArn=self.role_arn, RoleSessionName="blocks", **external)[
+                    "Credentials"
+                ]
+            SECRETS_IN_USE.add([found["SecretAccessKey"], found["SessionToken"]])
             return {
                 "access_key": found["AccessKeyId"],
                 "secret_key": found["SecretAccessKey"],
@@ -139,11 +156,18 @@ class AwsCredentials(Credentials, slug="aws-credentials", title="AWS Credentials
 
     def _own_session(self) -> boto3.Session:
         import boto3  # late, like the next: a vendor's packages
+        import botocore.session
         from botocore.exceptions import BotoCoreError
 
+        from blocks_aws.renewal import renew_on_refusal
+
         guard_logs(self)
+        core = botocore.session.Session()
+        if self.access_key_id is None:  # else there is nothing to renew them from
+            renew_on_refusal(core)
         try:
             return boto3.Session(
+                botocore_session=core,
                 aws_access_key_id=self.access_key_id,
                 aws_secret_access_key=revealed(self.secret_access_key),
                 aws_session_token=revealed(self.session_token),
@@ -172,6 +196,19 @@ class AwsCredentials(Credentials, slug="aws-credentials", title="AWS Credentials
         return _client(session, "sts", region_name=region, endpoint_url=self.endpoint_url)
 
 
+def bearer_key(credentials: AwsCredentials | None) -> tuple[Any, ...]:
+    """Return what tells bearers apart, to keep something for each: the process, AWS's settings, and the fields.
+
+    A forked child has its own, as connections and locks cannot be shared.
+    """
+    fields = tuple(
+        (name, value.get_secret_value() if is_secret(value) else value)
+        for name, value in vars(credentials or AwsCredentials()).items()
+    )
+    settings = tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_")))
+    return os.getpid(), settings, fields
+
+
 def revealed(secret: SecretStr | None) -> str | None:
     """Return the value of a secret, or None where there is none."""
     return None if secret is None else secret.get_secret_value()
@@ -180,8 +217,8 @@ def revealed(secret: SecretStr | None) -> str | None:
 def guard_logs(credentials: AwsCredentials) -> None:
     """Keep keys out of the log: after the vendor's packages are imported, before they are used.
 
-    botocore's debug lines hold session tokens, and a role's whole key where one is assumed: they stay out
-    unless someone has set a level for its logger. The credentials' own secrets are taken out of all lines.
+    botocore's debug lines hold session tokens, and a role's whole key where its own chain assumes one: they stay
+    out unless someone has set a level for its logger. The credentials' own secrets are taken out of all lines.
     """
     logger = logging.getLogger("botocore")
     if logger.level == logging.NOTSET:

@@ -14,7 +14,10 @@ from blocks_core.errors import CredentialsRefused
 
 _WRONG_ID = "the access key is not known there. Check access_key_id and endpoint_url, or make a new key."
 _OTHER_KEY = "the secret does not belong to the access key. Check secret_access_key: copy it whole."
-_EXPIRED = "the temporary key has expired. Get a new one, with its session token."
+_EXPIRED = (
+    "the temporary key has expired. Get a new one, with its session token. What can be renewed was renewed once, and "
+    "refused again: check the clocks."
+)
 _OTHER_SESSION = "the session token does not belong to the access key. Give the token that came with it."
 _CLOCK = "the clocks differ too much. Set the clock of this machine."
 _NO_KEY = (
@@ -28,6 +31,8 @@ _NO_ANSWER = "there was no answer in time. Check the network and the load there,
 _TLS = (
     "its certificate is not trusted. Check endpoint_url; AWS_CA_BUNDLE names a file of certificates to trust."
 )
+_REPLACED = "the file was replaced while it was read. Read it again."
+_UNSAID = "the store gave no reason. Most often the temporary key has expired: get a new one, with its session token."
 _NO_REGION = "no region is set. Give region, or set AWS_DEFAULT_REGION."
 
 CREDENTIALS: Mapping[str, str] = {
@@ -58,6 +63,9 @@ CONNECTION: Mapping[str, str] = {
     "ResponseStreamingError": "the answer broke off. Check the network, and try again.",
     "IncompleteRead": "the answer broke off. Check the network, and try again.",
     "ClientPayloadError": "the answer broke off. Check the network, and try again.",
+    "BrokenOff": "the answer broke off. Check the network, and try again.",
+    "FileExpired": _REPLACED,
+    "PreconditionFailed": _REPLACED,
     "SSLError": _TLS,
     "InternalError": "that is an error of the service. Try again later.",
     "ServiceUnavailable": "the service is busy. Try again later.",
@@ -66,6 +74,9 @@ CONNECTION: Mapping[str, str] = {
     "500": "that is an error of the service. Try again later.",
 }
 """Code -> what is wrong on the way to the service, or with it."""
+
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+"""What services call a key that has ended; the last is EC2's, which says so of wrong clocks, too."""
 
 ACCESS_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AllAccessDisabled", "403", "Forbidden"})
 NO_BUCKET = "NoSuchBucket"
@@ -130,6 +141,8 @@ def why_failed(error: Exception, bucket: str, location: str) -> str | None:
             )
         if code in ELSEWHERE:
             return f"{location}: bucket '{bucket}' is in another region ({code}). Set the region of the credentials."
+        if code == "400":  # to a HEAD, whose answer has no body
+            return f"{location}: bucket '{bucket}' could not be used ({code}): {_UNSAID}"
         if code in ("InvalidBucketName", "ParamValidationError"):
             return f"{location}: '{bucket}' is no name for a bucket ({code}). Check the field bucket."
         if found := CREDENTIALS.get(code) or CONNECTION.get(code):

@@ -19,6 +19,13 @@ class S3(FileSystemStorage, slug="s3"):
     Region and endpoint are those of the credentials; without credentials AWS's own chain is followed. A
     write replaces an object whole, in one request up to 100 MB and in parts above that. All blocks of a
     process with the same credentials share their connections.
+
+    ```python
+    from blocks_aws import S3
+
+    S3(bucket="raw-data", prefix="2026").save("raw-data")
+    S3.load("raw-data").write("january/a.csv", b"1,2")  # s3://raw-data/2026/january/a.csv
+    ```
     """
 
     bucket: str = Field(min_length=1, description="Name of the bucket, or the ARN of an access point.")
@@ -51,6 +58,9 @@ class S3(FileSystemStorage, slug="s3"):
         from blocks_aws.connection import open_filesystem  # late: it imports s3fs and aiobotocore
 
         return open_filesystem(self.credentials, self.timeout_seconds)
+
+    def _expect_file(self, full: str) -> None:
+        """Ask nothing: S3 says itself that a file is not there."""
 
     def _root(self) -> str:
         return f"{self.bucket}/{self.prefix}" if self.prefix else self.bucket

@@ -26,6 +26,14 @@ class AwsSecret(SecretSource, slug="aws-secret", title="AWS Secret"):
 
     A key is a secret's name or ARN, or `NAME#MEMBER` for one member of a secret that is a JSON object. Give the
     credentials `secretsmanager:GetSecretValue`, and `kms:Decrypt` where a key of one's own encrypts the secret.
+
+    ```python
+    from blocks_aws import AwsSecret
+
+    AwsSecret(prefix="prod/").save("prod")
+    source = AwsSecret.load("prod")
+    password = source.read_secret("database#password").get_secret_value()  # bytes: b"…"
+    ```
     """
 
     credentials: AwsCredentials | None = Field(

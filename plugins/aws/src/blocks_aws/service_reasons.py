@@ -1,7 +1,8 @@
-"""What the errors of KMS and Secrets Manager mean and what to do about them; known by their codes.
+"""What the errors of KMS, Secrets Manager and ECR mean and what to do about them; known by their codes.
 
 Source:  https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html,
-         https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html.
+         https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html,
+         https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html.
 """
 
 from __future__ import annotations
@@ -113,6 +114,28 @@ def why_unread(error: Exception, place: str) -> CredentialsRefused | SecretUnres
         f"{place} was not read ({codes[0]}): what answered is no Secrets Manager. Check endpoint_url of the "
         f"credentials."
     )
+
+
+def why_no_registry(error: Exception, action: str) -> str:
+    """Return why ECR did not do what it was asked, and what to do.
+
+    Args:    action: as IAM calls it, such as `ecr:GetAuthorizationToken`.
+    """
+    place = f"Amazon ECR did not answer {action.partition(':')[2]}"
+    codes = list(codes_of(error))
+    for code in codes:
+        if code in _DENIED:
+            unsaid = (
+                " Where no reason is given (403), a wrong access key looks the same." if code == "403" else ""
+            )
+            return f"{place} ({code}). Give the bearer of the credentials {action} in a policy of their own.{unsaid}"
+        if code in ("RepositoryNotFoundException", "InvalidParameterException"):
+            return f"{place} ({code}). Check registry_id and the region."
+        if code in ("ServerException", "ThrottlingException"):
+            return f"{place} ({code}): it is busy, or has an error of its own. Try again later."
+        if found := CREDENTIALS.get(code) or CONNECTION.get(code):
+            return f"{place} ({code}): {found}"
+    return f"{place} ({codes[0]}): what answered is no ECR. Check endpoint_url of the credentials."
 
 
 def _causes(error: BaseException) -> Iterable[BaseException]:
