@@ -13,6 +13,7 @@ pytest_plugins = [
     "s3_server",
     "expiring_aws",
     "cutting_proxy",
+    "gcs_server",
     "docs_places",
     "smtp_server",
     "notify_services",

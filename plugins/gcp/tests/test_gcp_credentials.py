@@ -10,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 from blocks_core.errors import CredentialsRefused
 from blocks_core.secret import SecretRef
 from blocks_core.testing.credentials_suite import CredentialsSuite
-from blocks_gcp import GcpCredentials
+from blocks_gcp import GcpCredentials, GcpSecret
 
 EMAIL = "etl@test-project.iam.gserviceaccount.com"
 
@@ -30,6 +30,12 @@ class TestGcpCredentials(CredentialsSuite):
         other = json.loads(google.make_account("other"))
         stolen = json.loads(key_file) | {"private_key": other["private_key"]}
         return GcpCredentials(service_account=SecretStr(json.dumps(stolen)))
+
+    @pytest.fixture
+    def renewing(self, google, credentials, ending):
+        google.add_version("projects/test-project/secrets/plain", b"1")
+        source = GcpSecret(credentials=credentials, endpoint_url=google.url)
+        return ending.renewing(lambda: source.read_secret("plain"), CredentialsRefused)
 
     def test_the_identity_is_the_account(self, credentials):
         assert credentials.identity() == EMAIL

@@ -14,13 +14,14 @@ import os
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache, partial
+from threading import Lock
 from traceback import format_exception
 from typing import Any, NoReturn, cast
 
 import google.auth
 import requests
 from google.auth.exceptions import GoogleAuthError, RefreshError
-from google.auth.transport.requests import AuthorizedSession, Request
+from google.auth.transport.requests import Request
 from google.oauth2 import service_account
 from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
@@ -56,7 +57,10 @@ class Unreachable(Exception):
 
 
 class Connection:
-    """Credentials of Google with a session that sends their token."""
+    """Credentials of Google with their token, and a session to send it with.
+
+    A token is renewed before it ends, and once where a service refuses it; many threads that need that renew it once.
+    """
 
     def __init__(
         self, credentials: Any, project: str | None, secrets: tuple[str, ...], timeout: float
@@ -65,8 +69,9 @@ class Connection:
         self.project = project
         self._secrets = secrets
         self._timeout = timeout
+        self._lock = Lock()
         self._request = Request(_TokenSession())
-        self._session = AuthorizedSession(credentials, auth_request=self._request)
+        self._session = requests.Session()
         self._session.mount("https://", HTTPAdapter(max_retries=_AGAIN))
         self._session.mount("http://", HTTPAdapter(max_retries=_AGAIN))
 
@@ -81,34 +86,64 @@ class Connection:
 
         Raises:  CredentialsRefused.
         """
-        with _getting_tokens(), unlogged(*_VENDORS):
-            self.credentials.refresh(partial(self._request, timeout=cast("int", self._timeout)))
+        with self._lock:
+            self._renew()
         names = (getattr(self.credentials, name, None) for name in ("service_account_email", "account"))
         return next((str(name) for name in names if name), "an account that Google does not name")
+
+    def is_fresh(self) -> bool:
+        """Tell whether there is a token that lasts for some minutes yet."""
+        return bool(self.credentials.valid)
+
+    def headers(self, refused: str | None = None) -> dict[str, str]:
+        """Return the headers that carry the token, renewed where it is about to end.
+
+        Args:    refused: the token that a service did not accept; any other one is taken for newer.
+        Raises:  CredentialsRefused: there is none.
+        """
+        with self._lock:
+            if not self.is_fresh() or self.credentials.token == refused:
+                self._renew()
+            found: dict[str, str] = {}
+            self.credentials.apply(found)
+            return found
 
     def ask(self, method: str, url: str, content: Mapping[str, Any] | None = None) -> Answer:
         """Send a request with the token, and return the answer whatever it is.
 
         Raises:  CredentialsRefused: there is no token. Unreachable.
         """
+        token = self.headers()
+        answer = self._send(method, url, content, token)
+        if answer.status == 401:
+            token = self.headers(refused=token["authorization"].partition(" ")[2])
+            answer = self._send(method, url, content, token)
+        return answer
+
+    def _send(
+        self, method: str, url: str, content: Mapping[str, Any] | None, token: Mapping[str, str]
+    ) -> Answer:
         body = None if content is None else json.dumps(content).encode()
-        headers = {"Content-Type": "application/json"} if body else {}
+        kind = {"Content-Type": "application/json"} if body else {}
         try:
-            with _getting_tokens(), unlogged(*_VENDORS):
+            with unlogged(*_VENDORS):
                 response = self._session.request(
                     method,
                     url,
                     data=body,
-                    headers=headers,
-                    timeout=cast("int", self._timeout),
+                    headers={**kind, **token},
+                    timeout=self._timeout,
                     allow_redirects=False,
                 )
-                found = _json_of(response)
+                return Answer(response.status_code, _json_of(response))
         except RequestException as error:
             shown = "".join(format_exception(error))
             leaks = without(shown, (*self.secrets(), *_texts_in(content))) != shown
             raise Unreachable(why_unreachable(error)) from (None if leaks else error)
-        return Answer(response.status_code, found)
+
+    def _renew(self) -> None:
+        with _getting_tokens(), unlogged(*_VENDORS):
+            self.credentials.refresh(partial(self._request, timeout=cast("int", self._timeout)))
 
 
 def open_connection(credentials: GcpCredentials | None) -> Connection:
@@ -159,10 +194,8 @@ def _getting_tokens() -> Generator[None]:
     """Turn what google-auth raises, for a refusal or for an answer that is none of Google's, into our error."""
     try:
         yield
-    except GoogleAuthError as error:
+    except (GoogleAuthError, RequestException) as error:
         refuse(error)
-    except RequestException:  # the service's, not the token's
-        raise
     except (LookupError, TypeError, ValueError, AttributeError):
         refuse(RefreshError())
 

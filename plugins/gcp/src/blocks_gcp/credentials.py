@@ -26,6 +26,15 @@ class GcpCredentials(Credentials, slug="gcp-credentials", title="GCP Credentials
     Give the JSON key of a service account; or nothing, and Google's own chain is followed: the file that
     GOOGLE_APPLICATION_CREDENTIALS names, what `gcloud auth application-default login` left, the service account of
     the machine. A token is got when it is needed, and renewed before it expires.
+
+    ```python
+    from pathlib import Path
+
+    from blocks_gcp import GcpCredentials
+
+    GcpCredentials(service_account=Path("etl-key.json").read_text()).save("etl")
+    credentials = GcpCredentials.load("etl").google_credentials()  # what google.cloud's clients take
+    ```
     """
 
     service_account: SecretStr | None = Field(
@@ -99,15 +108,27 @@ def loopback(host: str) -> bool:
 
 def problem_of_address(address: str) -> str | None:
     """Return why tokens must not be sent to an address, or None."""
+    host, problem = _host_of(address)
+    if not problem and (address.startswith("https://") or loopback(host)):
+        return None
+    return "The address must start with https:// (http:// only for this machine itself), without user or password."
+
+
+def problem_of_public_address(address: str) -> str | None:
+    """Return why an address is none to ask without a token, or None."""
+    _, problem = _host_of(address)
+    return "The address must start with https:// or http://, without user or password." if problem else None
+
+
+def _host_of(address: str) -> tuple[str, bool]:
+    """Return an address's host, and whether the address is none of the web."""
     try:
         parts = urlsplit(address)
         host = parts.hostname or ""
     except ValueError:
-        host, parts = "", urlsplit("")
-    safe = parts.scheme == "https" or (parts.scheme == "http" and loopback(host))
-    if safe and host and "@" not in address and address.isprintable() and " " not in address:
-        return None
-    return "The address must start with https:// (http:// only for this machine itself), without user or password."
+        return "", True
+    safe = parts.scheme in ("http", "https") and "@" not in address and address.isprintable()
+    return host, not (safe and host and " " not in address)
 
 
 def problem_of_key_file(text: str) -> str | None:

@@ -37,6 +37,18 @@ class GcpSecret(SecretSource, slug="gcp-secret", title="GCP Secret"):
     A key is a secret's name, `NAME/versions/7` for one version, or Google's whole name `projects/…/secrets/…`; after
     it, `#MEMBER` asks for one member of a secret that is a JSON object. Give the account the role
     roles/secretmanager.secretAccessor.
+
+    ```python
+    from pathlib import Path
+
+    from blocks_gcp import GcpCredentials, GcpSecret
+
+    credentials = GcpCredentials(service_account=Path("etl-key.json").read_text())
+    GcpSecret(credentials=credentials, prefix="prod-").save("prod")
+    source = GcpSecret.load("prod")
+    password = source.read_secret("database#password").get_secret_value()  # bytes: b"…"
+    first = source.read_secret("database/versions/1#password").get_secret_value()
+    ```
     """
 
     credentials: GcpCredentials | None = Field(
