@@ -14,6 +14,7 @@ pytest_plugins = [
     "expiring_aws",
     "cutting_proxy",
     "gcs_server",
+    "azurite_server",
     "docs_places",
     "smtp_server",
     "notify_services",
