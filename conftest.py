@@ -15,6 +15,7 @@ pytest_plugins = [
     "cutting_proxy",
     "gcs_server",
     "azurite_server",
+    "samba_server",
     "docs_places",
     "smtp_server",
     "notify_services",
