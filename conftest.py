@@ -16,9 +16,12 @@ pytest_plugins = [
     "gcs_server",
     "azurite_server",
     "samba_server",
+    "git_server",
+    "fake_github",
     "docs_places",
     "smtp_server",
     "notify_services",
+    "docs_storages",
 ]
 
 settings.register_profile("steady", derandomize=True, deadline=None, max_examples=150)
