@@ -16,6 +16,7 @@ pytest_plugins = [
     "gcs_server",
     "azurite_server",
     "samba_server",
+    "docker_server",
     "git_server",
     "fake_github",
     "docs_places",
