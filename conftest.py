@@ -17,6 +17,7 @@ pytest_plugins = [
     "azurite_server",
     "samba_server",
     "docker_server",
+    "kubernetes_server",
     "git_server",
     "fake_github",
     "docs_places",
