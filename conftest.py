@@ -21,6 +21,7 @@ pytest_plugins = [
     "git_server",
     "fake_github",
     "docs_places",
+    "plugin_environment",
     "smtp_server",
     "notify_services",
     "docs_storages",

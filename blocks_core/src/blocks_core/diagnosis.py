@@ -4,30 +4,47 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from blocks_core.discovery import Offer
 
 
+@dataclass(frozen=True)
+class Fault:
+    """Why an offered object cannot be imported."""
+
+    problem: str
+    missing_package: str = ""
+    """The package that is imported and not installed, where that is why."""
+
+
 def diagnose(offer: Offer) -> str | None:
+    """Return in words why an offered object cannot be imported, or None where nothing is seen to be wrong."""
+    fault = find_fault(offer)
+    return fault.problem if fault else None
+
+
+def find_fault(offer: Offer) -> Fault | None:
     """Return why an offered object cannot be imported, or None where nothing is seen to be wrong.
 
     A fault that shows only when the code runs is not seen: for that the plugin must be imported.
     """
     file = module_file(offer.module)
     if file is None:
-        return f"there is no module '{offer.module}'"
+        return Fault(f"there is no module '{offer.module}'")
     if file.suffix != ".py":
         return None
     try:
         tree = ast.parse(file.read_bytes(), filename=str(file))
     except (SyntaxError, ValueError) as error:
-        return f"'{offer.module}' is not Python: {error}"
+        return Fault(f"'{offer.module}' is not Python: {error}")
     for statement in tree.body:
-        problem = _problem_of(statement)
-        if problem:
-            return f"line {statement.lineno} of '{offer.module}' {problem}"
+        fault = _fault_of(statement)
+        if fault:
+            place = f"line {statement.lineno} of '{offer.module}'"
+            return Fault(f"{place} {fault.problem}", fault.missing_package)
     return None
 
 
@@ -53,12 +70,12 @@ def module_file(module: str) -> Path | None:
     return None
 
 
-def _problem_of(statement: ast.stmt) -> str | None:
+def _fault_of(statement: ast.stmt) -> Fault | None:
     if isinstance(statement, ast.Raise) and statement.exc is not None:
-        return f"raises {ast.unparse(statement.exc)}"
+        return Fault(f"raises {ast.unparse(statement.exc)}")
     for package in _packages_imported(statement):
         if not _is_there(package):
-            return f"imports '{package}', which is not installed"
+            return Fault(f"imports '{package}', which is not installed", package)
     return None
 
 

@@ -8,6 +8,7 @@ BlocksError
     │   └── DatabaseCorrupt    the file is no database, or a damaged one
     ├── DatabaseTooNew         a newer version of Blocks has changed its tables
     ├── ModuleInvalid          what was given to `block register` defines no block types
+    ├── AuthoringRefused       what `block plugin` was to write has no place, or would replace an author's work
     ├── DeclarationInvalid     files that declare blocks cannot be read, or do not fit the blocks' types
     ├── ExportRefused          what was asked cannot be written to where it was asked
     ├── PruneRefused           blocks that would be pruned are held by others
@@ -49,6 +50,10 @@ class DatabaseTooNew(RegistryError):
 
 class ModuleInvalid(RegistryError):
     """What was given to `block register` cannot be imported, or defines no block types."""
+
+
+class AuthoringRefused(RegistryError):
+    """What `block plugin` was to write for an author has no place, or would replace their work."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from blocks_core.quality import TypeResults, file_text
+
 HEALTHY = """
 from pathlib import Path
 
@@ -75,6 +77,41 @@ def test_the_table_has_one_line_for_each_type(process: Any, site: Path) -> None:
     assert healthy.split() == ["healthy", "healthy-plugin", "1.0", "ready"]
     (raising,) = (line for line in lines if line.startswith("raising "))
     assert "broken: line 3 of 'raising_blocks' raises" in raising
+
+
+def test_the_tier_is_listed_with_what_the_next_one_lacks(process: Any, site: Path) -> None:
+    process("plugin", "manifest", "healthy_blocks", path=site)
+    manifest = json.loads((site / "healthy_blocks" / "blocks.json").read_text())["types"][0]
+    results = TypeResults(
+        slug="healthy",
+        version=1,
+        structure_hash=manifest["structure_hash"],
+        distribution="healthy-plugin",
+        distribution_version="1.0",
+        kit="0.1.0",
+        suites={"BlockSuite": {"test_it_is_pickled": "passed"}},
+    )
+    file = site / "healthy_blocks" / "blocks-quality.json"
+
+    def listed() -> tuple[str | None, list[str]]:
+        rows = json.loads(process("plugin", "ls", "-o", "json", path=site).stdout)
+        [row] = [row for row in rows if row["slug"] == "healthy"]
+        return row["tier"], row["tier_lacks"]
+
+    assert listed() == (None, ["healthy-plugin ships no blocks-quality.json"])
+    file.write_text(file_text([results]))
+    assert listed() == ("silver", ["DocsSuite was not run"])
+    table = process("plugin", "ls", path=site).stdout.splitlines()
+    assert [line.split()[-2:] for line in table if line.startswith("healthy ")] == [["silver", "ready"]]
+    process("register", "-m", "healthy_blocks", path=site)
+    shown = " ".join(process("type", "inspect", "healthy", path=site).stdout.split())
+    assert "tier silver next tier lacks DocsSuite was not run" in shown
+    assert (
+        json.loads(process("type", "inspect", "healthy", "-o", "json", path=site).stdout)["tier"] == "silver"
+    )
+    assert process("type", "inspect", "healthy").stdout.count("tier") == 1  # it is not installed there
+    file.write_text(file.read_text().replace("passed", "failed"))
+    assert listed()[0] is None
 
 
 def test_check_finds_what_shows_only_when_code_runs(process: Any, site: Path, plant: Any) -> None:

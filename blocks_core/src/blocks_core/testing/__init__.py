@@ -4,6 +4,7 @@ Needs pytest and hypothesis: `pip install blocks-core[testing]`.
 """
 
 from blocks_core.testing.block_suite import BlockSuite, secrets_of, shown
+from blocks_core.testing.docs_suite import DocsSuite
 from blocks_core.testing.key_provider_suite import KeyProviderSuite
 from blocks_core.testing.memory import MemoryRegistry, memory_library
 from blocks_core.testing.models import generated_blocks
@@ -11,6 +12,7 @@ from blocks_core.testing.registry_suite import RegistrySuite
 
 __all__ = [
     "BlockSuite",
+    "DocsSuite",
     "KeyProviderSuite",
     "MemoryRegistry",
     "RegistrySuite",

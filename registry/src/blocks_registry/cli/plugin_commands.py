@@ -1,4 +1,4 @@
-"""`block plugin ls` and `block plugin manifest`."""
+"""`block plugin`: its words, and of them `ls` and `manifest`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from typing import Any
 import click
 
 from blocks_core.catalog import Catalog, CatalogEntry, load_type
-from blocks_core.discovery import read_offers
 from blocks_core.manifest import manifest_file, manifest_text
+from blocks_core.quality import Quality, quality_of
 from blocks_core.schema import BlockType, describe
+from blocks_registry.authoring.offered_types import offers_of
 from blocks_registry.cli.lazy_group import SuggestingGroup
+from blocks_registry.cli.plugin_docs import docs
+from blocks_registry.cli.plugin_doctor import doctor
+from blocks_registry.cli.plugin_new import new
 from blocks_registry.errors import ModuleInvalid
 from blocks_registry.output import emit_note, emit_rows, emit_text, examples, output_option
 
@@ -21,6 +25,7 @@ _COLUMNS = (
     ("title", "Title"),
     ("capabilities", "Capabilities"),
     ("from", "Distribution"),
+    ("tier", "Tier"),
     ("status", "Status"),
 )
 
@@ -28,10 +33,15 @@ _COLUMNS = (
 @click.group(
     "plugin",
     cls=SuggestingGroup,
-    epilog=examples("block plugin ls", "block plugin ls --check", "block plugin manifest blocks_aws"),
+    epilog=examples("block plugin ls", "block plugin doctor", "block plugin new acme-queue"),
 )
 def plugin_group() -> None:
-    """See what the installed plugins offer, and write the manifest of a plugin of yours."""
+    """See what the installed plugins offer and what is wrong with them, and write a plugin of your own."""
+
+
+plugin_group.add_command(new)
+plugin_group.add_command(doctor)
+plugin_group.add_command(docs)
 
 
 @plugin_group.command("ls", epilog=examples("block plugin ls", "block plugin ls --check -o json"))
@@ -41,7 +51,9 @@ def plugin_group() -> None:
 @output_option
 @click.pass_context
 def list_plugins(ctx: click.Context, check: bool, output: str) -> None:
-    """List every block type that an installed distribution offers, and what is wrong with it.
+    """List every block type that an installed distribution offers, how well it is tested, and what is wrong with it.
+
+    The tier follows from what the suites of blocks_core.testing saw of the type; JSON has what the next one lacks.
 
     Nothing is imported, so a fault that shows only when code runs is not seen without --check; with it the
     exit code is 1 where a type is broken.
@@ -73,13 +85,8 @@ def manifest(ctx: click.Context, package: str, check: bool) -> None:
 
     Its content comes from the classes that the package's entry points name.
     """
-    offers = [offer for offer in read_offers("blocks.types") if offer.package == package]
+    offers = offers_of(package)
     file = manifest_file(package)
-    if not offers:
-        raise ModuleInvalid(
-            f"No installed distribution offers block types of a package '{package}'. Name its types in "
-            f'pyproject.toml, [project.entry-points."blocks.types"], and install it: pip install -e .'
-        )
     if file is None:
         raise ModuleInvalid(
             f"'{package}' is no folder, so blocks.json has no place in it. Make it a folder with an __init__.py."
@@ -100,6 +107,7 @@ def manifest(ctx: click.Context, package: str, check: bool) -> None:
 
 def _row(entry: CatalogEntry) -> dict[str, Any]:
     known: BlockType | None = entry.block_type
+    quality = quality_of(entry.offer, known) if known else Quality("none")
     return {
         "slug": entry.offer.name,
         "title": known.title if known else None,
@@ -108,6 +116,8 @@ def _row(entry: CatalogEntry) -> dict[str, Any]:
         "distribution_version": entry.offer.distribution_version,
         "from": entry.offer.origin,
         "target": entry.offer.target,
+        "tier": None if quality.tier == "none" else quality.tier,
+        "tier_lacks": list(quality.lacks),
         "status": f"broken: {entry.problem}" if entry.problem else "ready",
         "problem": entry.problem or None,
     }

@@ -63,10 +63,13 @@ def inspect_type(slug: str, output: str) -> None:
         block_type = registered_type(registry, slug)
     fields = list(_fields(block_type))
     if output == "json":
-        emit_json(block_type.to_json() | {"fields": fields})
+        emit_json(block_type.to_json() | {"fields": fields} | _tier(block_type))
         return
     row = _row(block_type)
-    emit_record(output, {"type": row["slug"]} | {key: row[key] for key, _ in _COLUMNS[1:]})
+    emit_record(
+        output,
+        {"type": row["slug"]} | {key: row[key] for key, _ in _COLUMNS[1:]} | _tier_in_short(block_type),
+    )
     if block_type.description:
         emit_text(f"\n{block_type.description}")
     emit_text("\nFields\n")
@@ -85,6 +88,27 @@ def _row(block_type: BlockType) -> dict[str, Any]:
         "distribution_version": block_type.distribution_version,
         "from": f"{block_type.distribution} {block_type.distribution_version}".strip(),
     }
+
+
+def _tier(block_type: BlockType) -> dict[str, Any]:
+    """Return the tier of a type whose plugin is installed here, and what the next one lacks."""
+    from blocks_core.discovery import read_offers  # late, like the next: for one command
+    from blocks_core.quality import quality_of
+
+    offers = [offer for offer in read_offers("blocks.types") if offer.name == block_type.slug]
+    if len(offers) != 1:
+        return {"tier": None}
+    quality = quality_of(offers[0], block_type)
+    return {"tier": None if quality.tier == "none" else quality.tier, "tier_lacks": list(quality.lacks)}
+
+
+def _tier_in_short(block_type: BlockType) -> dict[str, Any]:
+    found = _tier(block_type)
+    lacks: list[str] = found.pop("tier_lacks", [])
+    if not lacks:
+        return found
+    more = f", and {len(lacks) - 1} more" if len(lacks) > 1 else ""
+    return found | {"next_tier_lacks": f"{lacks[0]}{more}"}
 
 
 def _fields(block_type: BlockType) -> Iterator[dict[str, Any]]:

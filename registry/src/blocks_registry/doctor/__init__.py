@@ -1,0 +1,1 @@
+"""What is wrong with the installed plugins, why, and what to do."""
