@@ -43,10 +43,10 @@ contracts: setup
 	$(BIN)/lint-imports
 
 unit: setup
-	$(BIN)/pytest --numprocesses 2
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 lock: $(UV)  ## Renew constraints.txt: versions only
-	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --no-emit-package blocks-core --no-emit-package blocks-registry $(addprefix --no-emit-package blocks-,flows standard aws slack gcp vault) --group dev --extra testing $(PROJECTS) | grep -E '^[a-z0-9_.-]+(\[.*\])?==' > constraints.new
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --no-emit-package blocks-core --no-emit-package blocks-registry $(addprefix --no-emit-package blocks-,flows $(notdir $(wildcard plugins/*))) --group dev --extra testing $(PROJECTS) | grep -E '^[a-z0-9_.-]+(\[.*\])?==' > constraints.new
 	@echo "uv==$$($(UV) --version | cut -d' ' -f2)" >> constraints.new
 	mv constraints.new constraints.txt
 

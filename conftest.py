@@ -24,6 +24,7 @@ pytest_plugins = [
     "plugin_environment",
     "smtp_server",
     "notify_services",
+    "docs_containers",
     "docs_storages",
 ]
 

@@ -55,17 +55,18 @@ def test_a_secret_saved_by_one_process_is_loaded_by_another_with_few_imports(
 def test_importing_every_plugin_loads_no_vendor_package(tmp_path: Path) -> None:
     shown = python(
         tmp_path,
-        "import blocks_aws, blocks_gcp, blocks_slack, blocks_standard, blocks_vault\n"
+        "import blocks_aws, blocks_gcp, blocks_notify, blocks_slack, blocks_standard, blocks_vault\n"
         "from blocks_aws import AwsCredentials, AwsSecret, S3\n"
         "from blocks_gcp import GcpCredentials, GcpSecret\n"
         "from blocks_vault import VaultSecret\n"
         "import blocks_aws.kms, blocks_gcp.kms, blocks_vault.transit\n"
         "from blocks_slack import SlackWebhook\n"
-        "from blocks_standard import LocalFileSystem, RemoteFileSystem, Webhook\n"
+        "from blocks_standard import LocalFileSystem, RemoteFileSystem\n"
+        "from blocks_notify import *\n"
         "import sys\nprint(*sys.modules)",
     )
     vendors = {"boto3", "botocore", "s3fs", "aiobotocore", "slack_sdk", "httpx2", "fsspec"}
-    vendors |= {"google.auth", "hvac", "requests", "urllib3"}
+    vendors |= {"google.auth", "hvac", "requests", "urllib3", "jinja2", "apprise", "smtplib"}
     assert vendors.intersection(shown.split()) == set()
 
 

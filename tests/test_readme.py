@@ -36,7 +36,13 @@ def assert_shown(expected: list[str], output: str, where: str) -> None:
             )
 
 
-PAGES = ("README.md", "docs/operating.md", "docs/secret-references.md", "docs/keys.md")
+PAGES = (
+    "README.md",
+    "docs/operating.md",
+    "docs/secret-references.md",
+    "docs/keys.md",
+    "docs/using-blocks.md",
+)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -25,6 +25,14 @@ class VaultSecret(SecretSource, slug="vault-secret", title="Vault Secret"):
 
     A key is a secret's path below the mount, and `PATH#MEMBER` one member of it; without a member it is the whole
     secret, as JSON. What is not given is taken from the environment, as Vault's own command does.
+
+    ```python
+    from blocks_vault import VaultSecret
+
+    VaultSecret(url="https://vault.example.com:8200", token="hunter2", prefix="prod/").save("prod")
+    source = VaultSecret.load("prod")
+    password = source.read_secret("database#password").get_secret_value()  # bytes: b"…"
+    ```
     """
 
     url: str | None = Field(
