@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+from typing import Any
 
+import pytest
 from hypothesis import settings
 
 pytest_plugins = [
@@ -31,6 +34,31 @@ pytest_plugins = [
 settings.register_profile("steady", derandomize=True, deadline=None, max_examples=150)
 settings.register_profile("explore", deadline=None, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+_CONTAINERS = re.compile(
+    r"^plugins/kubernetes/tests/test_(cluster|cut_connections|infrastructure_contract|kubernetes_job)\.py"
+    r"|^plugins/docker/tests/test_(container\w*|engine_restarts|images|docker_host|docker_registry)\.py"
+    r"|^tests/test_flow_anywhere\.py"
+    r"|^tests/test_docs_blocks\.py.*\[(docker|kubernetes)(-[a-z-]+)?\]$"
+)
+"""Tests of the engine and the cluster, which has ports of its own: one process runs them all."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each test to the next free process, but those of containers to one.
+
+    The groups of xdist do nothing with pytest 9.2, whose ids cannot be set any more (2026-11-27, pytest-xdist 3.8.0);
+    this may go when they do.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "containers" if _CONTAINERS.search(nodeid) else nodeid
+
+    return Scheduling(config, log)
 
 
 def pytest_configure() -> None:

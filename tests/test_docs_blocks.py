@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from docs_places import IN_CONTAINERS, PLACES, SECRET, Stage
+from docs_places import PLACES, SECRET, Stage
 
 from blocks_core.block import Block
 from blocks_core.catalog import Catalog
@@ -24,18 +24,20 @@ from blocks_registry.cli import main
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "blocks"
-PLUGIN_READMES = sorted((ROOT / "plugins").glob("*/README.md"))
 BIN = Path(sys.executable).parent
 
 OFFERS = {offer.name: offer for offer in read_offers("blocks.types") if offer.package.startswith("blocks_")}
 
 
-def group(name: str) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.xdist_group("containers")] if name in IN_CONTAINERS else []
-
-
-SLUGS = [pytest.param(slug, marks=group(slug), id=slug) for slug in sorted(OFFERS)]
+SLUGS = sorted(OFFERS)
 """Nothing is imported for it: one plugin that cannot be imported fails its own tests, and no other's."""
+
+
+def slugs_of(readme: Path) -> list[str]:
+    return [slug for slug, offer in OFFERS.items() if offer.package == f"blocks_{readme.parent.name}"]
+
+
+PLUGIN_READMES = sorted((ROOT / "plugins").glob("*/README.md"))
 
 
 class Reader:
@@ -153,8 +155,7 @@ def test_the_command_lines_of_a_page_run(slug: str, reader_of: Callable[..., Rea
 
 @pytest.mark.parametrize("readme", PLUGIN_READMES, ids=lambda readme: readme.parent.name)
 def test_the_examples_of_a_plugins_readme_run(readme: Path, reader_of: Callable[..., Reader]) -> None:
-    slugs = [slug for slug, offer in OFFERS.items() if offer.package == f"blocks_{readme.parent.name}"]
-    reader = reader_of(*slugs)
+    reader = reader_of(*slugs_of(readme))
     for code in fences(readme.read_text(), "python"):
         reader.run_python(code)
 

@@ -26,8 +26,6 @@ BIN = Path(sys.executable).parent
 CANARY = "p1anted-5ecret-of-the-data"
 SPEECH = b"to be or not to be that is the question to be"
 
-pytestmark = pytest.mark.xdist_group("containers")
-
 
 @pytest.fixture
 def place(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RegistryPlace]:

@@ -10,6 +10,7 @@ from pydantic import PrivateAttr
 
 from blocks_core import Message, Notifier, Storage, StoredFile
 from blocks_core.errors import NotificationFailed, PathNotFound
+from blocks_core.mask import SECRETS_IN_USE
 from blocks_flows.journal import close_journal
 from blocks_flows.runs import RunFilter, RunRecords
 
@@ -65,6 +66,13 @@ class DeadInbox(Notifier, slug="test-dead-inbox"):
 
     def notify(self, message: Message) -> None:
         raise NotificationFailed("The service answered 503. Try again later.")
+
+
+@pytest.fixture(autouse=True)
+def own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What tests of other folders kept as a secret, such as a short word, is none here."""
+    monkeypatch.setattr(SECRETS_IN_USE, "_known", set())
+    monkeypatch.setattr(SECRETS_IN_USE, "_forms", {})
 
 
 @pytest.fixture(autouse=True)

@@ -21,8 +21,6 @@ from blocks_core.jobs import Job, Resources
 from blocks_docker import DockerContainer, DockerHost
 from blocks_docker.handle import JOB_LABEL
 
-pytestmark = pytest.mark.xdist_group("containers")
-
 MEBIBYTE = 1024 * 1024
 
 

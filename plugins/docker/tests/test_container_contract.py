@@ -6,8 +6,6 @@ from docker_server import api
 from blocks_core.testing.infrastructure_suite import InfrastructureSuite
 from blocks_docker import DockerContainer, DockerHost
 
-pytestmark = pytest.mark.xdist_group("containers")
-
 
 class TestDockerContainer(InfrastructureSuite):
     @pytest.fixture

@@ -26,8 +26,6 @@ from pydantic import ValidationError
 from blocks_core.errors import InfrastructureFailed, PackageMissing
 from blocks_docker import DockerHost
 
-pytestmark = pytest.mark.xdist_group("containers")
-
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
 

@@ -15,8 +15,6 @@ from pydantic import SecretStr, ValidationError
 from blocks_docker import DockerRegistry
 from blocks_docker.registry_access import Registry
 
-pytestmark = pytest.mark.xdist_group("containers")
-
 PASSWORD = "planted/p4ss:wörd"
 
 

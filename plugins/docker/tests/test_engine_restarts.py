@@ -16,8 +16,6 @@ from blocks_core.errors import InfrastructureFailed
 from blocks_core.jobs import Job
 from blocks_docker import DockerContainer, DockerHost, following
 
-pytestmark = pytest.mark.xdist_group("containers")
-
 COUNTS = "i=0; while [ $i -lt 600 ]; do echo $i; i=$((i+1)); sleep 0.05; done"
 
 

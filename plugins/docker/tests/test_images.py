@@ -12,8 +12,6 @@ from blocks_core.jobs import Job
 from blocks_docker import DockerContainer, DockerHost, DockerRegistry
 from blocks_docker.images import parse_image
 
-pytestmark = pytest.mark.xdist_group("containers")
-
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 HELLO = Job(("echo", "hello"))
 

@@ -10,8 +10,6 @@ from blocks_kubernetes.connection import Connection
 from blocks_kubernetes.machine import access_of_pod
 from blocks_kubernetes.permissions import NEEDED, ask_identity
 
-pytestmark = pytest.mark.xdist_group("containers")
-
 TOKEN = "p1anted-5ecret-token"
 
 

@@ -13,8 +13,6 @@ from blocks_core.errors import InfrastructureFailed
 from blocks_core.jobs import Job
 from blocks_kubernetes import KubernetesClusterConfig
 
-pytestmark = pytest.mark.xdist_group("containers")
-
 COUNTS = """
 import sys, time
 for number in range(60):

@@ -4,8 +4,6 @@ import pytest
 
 from blocks_core.testing.infrastructure_suite import InfrastructureSuite
 
-pytestmark = pytest.mark.xdist_group("containers")
-
 
 class TestKubernetesJob(InfrastructureSuite):
     @pytest.fixture

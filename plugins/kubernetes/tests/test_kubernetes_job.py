@@ -20,8 +20,6 @@ from blocks_core.masking import MaskingFilter
 from blocks_kubernetes import KubernetesClusterConfig
 from blocks_kubernetes.manifest import held_back, owned, secret_manifests
 
-pytestmark = pytest.mark.xdist_group("containers")
-
 SECRET = "p1anted-5ecret/of the job"
 PRINTS = ("python3", "-c", "print('done')")
 SLEEPS = ("python3", "-u", "-c", "import time; print('ready'); time.sleep(600)")

@@ -9,8 +9,6 @@ from blocks_standard import LocalFileSystem, RemoteFileSystem
 
 
 class TestLocalFileSystem(StorageSuite):
-    huge_bytes = 1 << 30
-
     @pytest.fixture
     def storage(self, tmp_path_factory):
         return LocalFileSystem(base_path=str(tmp_path_factory.mktemp("storage")))

@@ -267,7 +267,7 @@ def _reading(storage: Storage, path: str) -> Generator[list[bytes]]:
 
     def read() -> None:
         seen.append(storage.read(path))
-        while not done.is_set():
+        while not done.wait(0.002):  # else a storage in memory is read a million times
             seen.append(storage.read(path))
 
     reader = Thread(target=read)

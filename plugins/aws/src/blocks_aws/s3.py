@@ -8,9 +8,9 @@ from pydantic import Field, field_validator
 
 from blocks_aws.credentials import AwsCredentials
 from blocks_aws.reasons import why_failed
-from blocks_core.errors import PathRefused, StorageFailed
+from blocks_core.errors import StorageFailed
 from blocks_core.storage import FileSystemStorage
-from blocks_core.storage_paths import clean_folder
+from blocks_core.storage_fields import Prefix
 
 
 class S3(FileSystemStorage, slug="s3"):
@@ -29,7 +29,7 @@ class S3(FileSystemStorage, slug="s3"):
     """
 
     bucket: str = Field(min_length=1, description="Name of the bucket, or the ARN of an access point.")
-    prefix: str = Field(default="", description="Put before every path.")
+    prefix: Prefix = Field(default="", description="Put before every path.")
     credentials: AwsCredentials | None = Field(
         default=None, description="Who asks, and where. Default: the environment's own chain."
     )
@@ -45,14 +45,6 @@ class S3(FileSystemStorage, slug="s3"):
                 "Give the bucket's name alone, such as 'raw-data'; a folder in it goes into prefix."
             )
         return bucket
-
-    @field_validator("prefix")
-    @classmethod
-    def _is_a_folder(cls, prefix: str) -> str:
-        try:
-            return clean_folder(prefix.strip("/"))
-        except PathRefused as error:
-            raise ValueError(str(error)) from error
 
     def _filesystem(self) -> Any:
         from blocks_aws.connection import open_filesystem  # late: it imports s3fs and aiobotocore

@@ -9,9 +9,9 @@ from pydantic import Field, field_validator
 
 from blocks_azure.credentials import AzureCredentials
 from blocks_azure.reasons import BlobsError, why_failed
-from blocks_core.errors import PathRefused, StorageFailed
+from blocks_core.errors import StorageFailed
 from blocks_core.storage import FileSystemStorage
-from blocks_core.storage_paths import clean_folder
+from blocks_core.storage_fields import Prefix
 
 _CONTAINER = re.compile(r"\$root|\$web|\$logs|[a-z0-9](?:-?[a-z0-9]){2,62}")
 
@@ -35,7 +35,7 @@ class Azure(FileSystemStorage, slug="azure", title="Azure"):
     container: str = Field(
         min_length=1, description="Name of the container; in Data Lake it is called file system."
     )
-    prefix: str = Field(default="", description="Put before every path.")
+    prefix: Prefix = Field(default="", description="Put before every path.")
     credentials: AzureCredentials = Field(description="Who asks, and which account is asked.")
     timeout_seconds: float = Field(
         default=15.0, gt=0, le=3600, description="How long to wait for a connection, and for each answer."
@@ -55,14 +55,6 @@ class Azure(FileSystemStorage, slug="azure", title="Azure"):
                 "them, such as 'raw-data'."
             )
         return container
-
-    @field_validator("prefix")
-    @classmethod
-    def _is_a_folder(cls, prefix: str) -> str:
-        try:
-            return clean_folder(prefix.strip("/"))
-        except PathRefused as error:
-            raise ValueError(str(error)) from error
 
     def _filesystem(self) -> Any:
         from blocks_azure.connection import open_blobs  # late: it imports Azure's packages

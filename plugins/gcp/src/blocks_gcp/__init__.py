@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from blocks_core.lazy_exports import lazy_exports
+
 if TYPE_CHECKING:
     from blocks_gcp.cloud_storage import GCS, GcsBucket
     from blocks_gcp.credentials import GcpCredentials
@@ -14,23 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["GCS", "GcpCredentials", "GcpSecret", "GcsBucket"]
 
-_MODULES = {
-    "GCS": "cloud_storage",
-    "GcpCredentials": "credentials",
-    "GcpSecret": "secret_manager",
-    "GcsBucket": "cloud_storage",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    from importlib import import_module  # late, with the import that it does: start-up time
-
-    found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "GCS": "cloud_storage",
+        "GcpCredentials": "credentials",
+        "GcpSecret": "secret_manager",
+        "GcsBucket": "cloud_storage",
+    },
+)

@@ -7,9 +7,9 @@ from typing import Any, Self, cast
 
 from pydantic import Field, field_validator, model_validator
 
-from blocks_core.errors import PathRefused, StorageFailed
+from blocks_core.errors import StorageFailed
 from blocks_core.storage import FileSystemStorage
-from blocks_core.storage_paths import clean_folder
+from blocks_core.storage_fields import Prefix
 from blocks_gcp.credentials import GcpCredentials, problem_of_address, problem_of_public_address
 from blocks_gcp.storage_reasons import why_failed
 
@@ -32,7 +32,7 @@ class GCS(FileSystemStorage, slug="gcs"):
     """
 
     bucket: str = Field(description="Name of the bucket.")
-    prefix: str = Field(default="", description="Put before every path.")
+    prefix: Prefix = Field(default="", description="Put before every path.")
     credentials: GcpCredentials | None = Field(
         default=None, description="Who asks. Default: Google's own chain."
     )
@@ -62,14 +62,6 @@ class GCS(FileSystemStorage, slug="gcs"):
                 "'.'; a folder in it goes into prefix."
             )
         return bucket
-
-    @field_validator("prefix")
-    @classmethod
-    def _is_a_folder(cls, prefix: str) -> str:
-        try:
-            return clean_folder(prefix.strip("/"))
-        except PathRefused as error:
-            raise ValueError(str(error)) from error
 
     @model_validator(mode="after")
     def _who_asks_is_clear(self) -> Self:

@@ -9,8 +9,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from blocks_core.checks import Checker, CheckReport
-from blocks_core.errors import PathRefused
-from blocks_core.storage_paths import clean_folder
+from blocks_core.storage_fields import Prefix
 from blocks_git.addresses import is_protected, problem_of_reference
 from blocks_git.tree_storage import Source, TreeStorage
 
@@ -37,7 +36,7 @@ class GitHub(TreeStorage, slug="github", title="GitHub"):
     reference: str | None = Field(
         default=None, description="Branch, tag or commit. Default: the repository's default branch."
     )
-    folder: str = Field(default="", description="Folder in the repository that paths are below.")
+    folder: Prefix = Field(default="", description="Folder in the repository that paths are below.")
     token: SecretStr | None = Field(
         default=None,
         description="Access token of a person or an app that may read the repository's contents. Default: none, for "
@@ -69,14 +68,6 @@ class GitHub(TreeStorage, slug="github", title="GitHub"):
         if reference is not None and (problem := problem_of_reference(reference)):
             raise ValueError(problem)
         return reference
-
-    @field_validator("folder")
-    @classmethod
-    def _is_a_folder(cls, folder: str) -> str:
-        try:
-            return clean_folder(folder.strip("/"))
-        except PathRefused as error:
-            raise ValueError(str(error)) from error
 
     @field_validator("api_url")
     @classmethod

@@ -7,8 +7,7 @@ from typing import Self, cast
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from blocks_core.checks import Checker, CheckReport
-from blocks_core.errors import PathRefused
-from blocks_core.storage_paths import clean_folder
+from blocks_core.storage_fields import Prefix
 from blocks_git.addresses import is_protected, problem_of_reference, problem_of_url, scheme_of
 from blocks_git.remote import Remote, Wanted
 from blocks_git.tree_storage import Source, TreeStorage
@@ -37,7 +36,7 @@ class Git(TreeStorage, slug="git"):
         default=None,
         description="Branch, tag, or a commit's whole hash. Default: the remote's own branch (HEAD).",
     )
-    folder: str = Field(default="", description="Folder in the repository that paths are below.")
+    folder: Prefix = Field(default="", description="Folder in the repository that paths are below.")
     username: str = Field(
         default="git", min_length=1, description="Name that goes with the password; many services ignore it."
     )
@@ -81,14 +80,6 @@ class Git(TreeStorage, slug="git"):
         if reference is not None and (problem := problem_of_reference(reference)):
             raise ValueError(problem)
         return reference
-
-    @field_validator("folder")
-    @classmethod
-    def _is_a_folder(cls, folder: str) -> str:
-        try:
-            return clean_folder(folder.strip("/"))
-        except PathRefused as error:
-            raise ValueError(str(error)) from error
 
     @field_validator("username")
     @classmethod

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from blocks_core.lazy_exports import lazy_exports
+
 if TYPE_CHECKING:
     from blocks_notify.apprise_service import Apprise
     from blocks_notify.discord import DiscordWebhook
@@ -31,29 +33,18 @@ __all__ = [
     "WebhookResponse",
 ]
 
-_MODULES = {
-    "Apprise": "apprise_service",
-    "DiscordWebhook": "discord",
-    "Email": "email_message",
-    "MattermostWebhook": "mattermost",
-    "OpsgenieWebhook": "opsgenie",
-    "PagerDutyWebhook": "pager_duty",
-    "TeamsWebhook": "teams",
-    "TwilioSMS": "twilio",
-    "Webhook": "webhook",
-    "WebhookResponse": "webhook",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    from importlib import import_module  # late, with the import that it does: start-up time
-
-    found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "Apprise": "apprise_service",
+        "DiscordWebhook": "discord",
+        "Email": "email_message",
+        "MattermostWebhook": "mattermost",
+        "OpsgenieWebhook": "opsgenie",
+        "PagerDutyWebhook": "pager_duty",
+        "TeamsWebhook": "teams",
+        "TwilioSMS": "twilio",
+        "Webhook": "webhook",
+        "WebhookResponse": "webhook",
+    },
+)

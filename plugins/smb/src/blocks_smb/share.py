@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
 
-from blocks_core.errors import PathRefused, StorageFailed
+from blocks_core.errors import StorageFailed
 from blocks_core.secret import is_reference
 from blocks_core.storage import FileSystemStorage
-from blocks_core.storage_paths import clean_folder
+from blocks_core.storage_fields import Prefix
 from blocks_core.storage_streams import Failing, WriteStream
 from blocks_smb.reasons import ShareError
 
@@ -37,7 +37,7 @@ class SMB(FileSystemStorage, slug="smb", title="SMB"):
     host: str = Field(min_length=1, description="Name or address of the server.")
     port: int = Field(default=445, ge=1, le=65535, description="Port of the server.")
     share: str = Field(min_length=1, description="Name of the share, such as finance or D$.")
-    prefix: str = Field(default="", description="Folder in the share, put before every path.")
+    prefix: Prefix = Field(default="", description="Folder in the share, put before every path.")
     username: str = Field(min_length=1, description="Who logs on: a name, or one such as etl@example.com.")
     password: SecretStr = Field(min_length=1, description="The user's password.")
     domain: str | None = Field(
@@ -72,14 +72,6 @@ class SMB(FileSystemStorage, slug="smb", title="SMB"):
                 "Give the share's name alone, such as 'finance'; a folder in it goes into prefix."
             )
         return share
-
-    @field_validator("prefix")
-    @classmethod
-    def _is_a_folder(cls, prefix: str) -> str:
-        try:
-            return clean_folder(prefix.strip("/"))
-        except PathRefused as error:
-            raise ValueError(str(error)) from error
 
     @field_validator("username")
     @classmethod

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from blocks_core.lazy_exports import lazy_exports
+
 if TYPE_CHECKING:
     from blocks_standard.file_systems import LocalFileSystem, RemoteFileSystem
     from blocks_standard.process import Process
@@ -22,26 +24,15 @@ __all__ = [
     "String",
 ]
 
-_MODULES = {
-    "DateTime": "values",
-    "JSON": "values",
-    "LocalFileSystem": "file_systems",
-    "Process": "process",
-    "RemoteFileSystem": "file_systems",
-    "Secret": "values",
-    "String": "values",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    from importlib import import_module  # late, with the import that it does: start-up time
-
-    found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "DateTime": "values",
+        "JSON": "values",
+        "LocalFileSystem": "file_systems",
+        "Process": "process",
+        "RemoteFileSystem": "file_systems",
+        "Secret": "values",
+        "String": "values",
+    },
+)

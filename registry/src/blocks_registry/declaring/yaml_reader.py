@@ -279,6 +279,9 @@ class _Reader:
         said = [getattr(marked, part, None) for part in ("context", "problem")]
         text = ", ".join(str(part) for part in said if part) or "it cannot be read"
         place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+        if "nesting depth" in text:  # the parser's own limit, which it meets when it reads ahead
+            self._add(f"this lies deeper than {MAX_DEPTH} levels. Flatten it", *place)
+            return
         self._add(f"this is not YAML: {text}. Mend the line, or put the text in quotes", *place)
 
     def _add(self, problem: str, line: int = 0, column: int = 0) -> None:
