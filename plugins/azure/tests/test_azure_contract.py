@@ -11,14 +11,6 @@ class TestAzure(StorageSuite):
     memory_mebibytes = 100
 
     @pytest.fixture
-    def storage(self, azure):
-        return azure
-
-
-class TestAzureWithPrefixAndConnectionString(StorageSuite):
-    huge_bytes = 34 * 1024 * 1024  # TestAzure has more
-
-    @pytest.fixture
     def storage(self, container, azurite):
         credentials = AzureCredentials(connection_string=azurite.connection_string)
         return Azure(container=container, prefix="team/etl", credentials=credentials)

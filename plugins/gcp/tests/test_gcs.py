@@ -18,7 +18,6 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from blocks_core.errors import PathNotFound, StorageFailed
-from blocks_core.testing.readable_storage_suite import ReadableStorageSuite
 from blocks_core.testing.renewing_suite import RenewingSuite
 from blocks_core.testing.storage_suite import StorageSuite
 from blocks_gcp import GCS, GcpCredentials, GcsBucket
@@ -48,23 +47,7 @@ def guarded(google, gcs_server, key_file):
 class TestGCS(StorageSuite):
     @pytest.fixture
     def storage(self, gcs):
-        return gcs
-
-
-class TestGCSWithPrefix(StorageSuite):
-    huge_bytes = 0  # TestGCS sends one
-
-    @pytest.fixture
-    def storage(self, gcs):
         return gcs.model_copy(update={"prefix": "team/etl"})
-
-
-class TestGCSReads(ReadableStorageSuite):
-    @pytest.fixture
-    def stocked(self, gcs):
-        for path, data in self.STOCK.items():
-            gcs.write(path, data)
-        return gcs
 
 
 class TestGCSRenewsTokens(RenewingSuite):

@@ -29,12 +29,6 @@ from blocks_git import Git
 PASSWORD = "p1anted-t0ken-of-git"
 
 
-class TestGitOverHttp(ReadableStorageSuite):
-    @pytest.fixture
-    def stocked(self, stock):
-        return Git(url=stock[1])
-
-
 class TestGitWithLoginBelowAFolder(ReadableStorageSuite):
     @pytest.fixture
     def stocked(self, stock, git_server):

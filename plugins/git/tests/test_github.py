@@ -33,14 +33,6 @@ def private(fake_github, github):
     return github.model_copy(update={"token": SecretStr(TOKEN)})
 
 
-class TestGitHub(ReadableStorageSuite):
-    @pytest.fixture
-    def stocked(self, stock, fake_github):
-        fake_github.keep("example/stock", stock[0])
-        fake_github.limit = 5000
-        return GitHub(repository="example/stock", api_url=fake_github.url)
-
-
 class TestGitHubBelowAFolderWithLongLists(ReadableStorageSuite):
     @pytest.fixture
     def stocked(self, stock, fake_github):

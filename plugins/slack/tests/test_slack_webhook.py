@@ -231,8 +231,10 @@ def test_the_address_is_not_logged_where_the_sdk_would_log_it(webhook, caplog):
     with caplog.at_level(logging.DEBUG):
         webhook.send("x")
         assert CANARY not in caplog.text
-        WebhookClient(webhook.url.get_secret_value()).send(text="x")
-    assert CANARY in caplog.text
+        WebhookClient(f"{webhook.url.get_secret_value()}/of-nobodys-block").send(text="x")
+    assert (
+        "/of-nobodys-block" in caplog.text
+    )  # no other test keeps that as a secret, which a filter would hide
 
 
 def test_importing_the_package_does_not_import_the_sdk():
