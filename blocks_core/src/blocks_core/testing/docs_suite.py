@@ -89,8 +89,9 @@ class DocsSuite:
             row = next((line for line in head.splitlines() if line.startswith(f"| `{name}` |")), "")
             assert str(node.get("description", "")).replace("|", "\\|") in row, f"{name}: {renew}"
 
-    def test_its_page_tells_what_to_do_when_it_fails(self, page: Path) -> None:
+    def test_its_page_tells_what_to_do_when_it_fails(self, page: Path, block_type: type[Block]) -> None:
         """By the author's hand, below the marker."""
+        assert page.stem == block_type.type_info.slug
         own = page.read_text("utf-8").partition(PAGE_MARKER)[2]
         section = own.partition("\n## When it fails\n")[2].partition("\n## ")[0]
         assert section.strip(), "add a section '## When it fails': what a message says, why, what to do"

@@ -54,6 +54,8 @@ class StorageSuite(StreamsSuite, TransfersSuite, ReadableStorageSuite):
 
     writers = 8
     """How many threads write the same file at once."""
+    tells_cases_apart = True
+    """Whether `A` is another name than `a`."""
     large_bytes = 5 * 1024 * 1024
 
     @pytest.fixture
@@ -117,7 +119,9 @@ class StorageSuite(StreamsSuite, TransfersSuite, ReadableStorageSuite):
         assert [file.path for file in storage.list_files("./a//")] == ["a/b.txt"]
 
     def test_files_are_listed_at_every_depth_and_sorted_by_path(self, storage: Storage) -> None:
-        paths = ["b.txt", "a/z", "a/b/c/d", "a.txt", "a/b/c-d", "A", "a b", "0/1"]
+        paths = ["b.txt", "a/z", "a/b/c/d", "a.txt", "a/b/c-d", "a b", "0/1"]
+        if self.tells_cases_apart:
+            paths.append("A")
         for path in paths:
             storage.write(path, path.encode())
         assert [file.path for file in storage.list_files()] == sorted(paths)
