@@ -28,44 +28,8 @@ import pytest
 
 from blocks_core.capabilities import ReadableStorage
 from blocks_core.errors import PathNotFound, PathRefused, StorageFailed
+from blocks_core.testing.tried_paths import HOSTILE_FOLDERS, HOSTILE_PATHS
 from blocks_core.transfers import Transferred
-
-HOSTILE_PATHS = (
-    "",
-    ".",
-    "./",
-    "/",
-    "..",
-    "../x",
-    "../",
-    "a/../../x",
-    "a/..",
-    "a/../b",
-    "./../x",
-    "/etc/passwd",
-    "//etc/passwd",
-    "..\\x",
-    "a\\..\\..\\x",
-    "C:\\x",
-    "%2e%2e/x",
-    "%2E%2E%2Fx",
-    "%252e%252e/x",
-    "a/%2e%2e/%2e%2e/x",
-    "..%2fx",
-    "..%5cx",
-    "%2fetc%2fpasswd",
-    "a\x00b",
-    "a%00b",
-    "a\nb",
-    "a\x1bb",
-    "a\x7fb",
-    "a\udc80b",
-    "folder/",
-)
-"""Paths that lead outside of a storage, or are none of a file."""
-
-HOSTILE_FOLDERS = ("..", "../", "/etc", "a/../..", "%2e%2e", "a\\b", "a\x00b")
-"""Paths that lead outside of a storage, or are none of a folder."""
 
 LARGE_BYTES = 1_300_000
 

@@ -24,27 +24,10 @@ import pytest
 
 from blocks_core.capabilities import Storage
 from blocks_core.errors import PathRefused, StorageFailed, ValueNotStorable
-from blocks_core.testing.readable_storage_suite import HOSTILE_PATHS, ReadableStorageSuite
+from blocks_core.testing.readable_storage_suite import ReadableStorageSuite
 from blocks_core.testing.storage_streams_suite import StreamsSuite
 from blocks_core.testing.storage_transfers_suite import TransfersSuite
-
-UNUSUAL_PATHS = (
-    "with space.txt",
-    " led and followed by spaces ",
-    "가나다/é/🦉.txt",
-    "a#b?c=d&e.txt",
-    "100%.txt",
-    "%41.txt",
-    "a+b=c,d;e:f@g!h$i'j(k)~.txt",
-    "[a]*{b}.txt",
-    ".hidden",
-    "..two-dots",
-    "...",
-    "a..b/c..",
-    "~/x",
-    "a" * 200,
-)
-"""Paths that are unusual, and fine."""
+from blocks_core.testing.tried_paths import HOSTILE_PATHS, UNUSUAL_PATHS
 
 EVERY_BYTE = bytes(range(256))
 

@@ -40,7 +40,7 @@ from smbprotocol.exceptions import (
 
 from blocks_core.masking import SECRETS_IN_USE, MaskingFilter
 from blocks_core.unlogged import unlogged
-from blocks_smb.reasons import A_LINK, LOST, NO_SHARE, OPEN_ELSEWHERE, ShareError, why_failed
+from blocks_smb.reasons import A_LINK, LOST, NO_SHARE, OPEN_ELSEWHERE, SHORT, ShareError, why_failed
 
 MAX_LINKS = 4
 """Connections to a server as one user: as many files are read or written at once."""
@@ -49,7 +49,7 @@ MAX_OPEN = 32
 """Servers and users whose connections are kept; the one not used for longest is let go."""
 
 PATIENCE_SECONDS = 5.0
-"""How long a file that somebody has open is waited for."""
+"""How long a file that somebody has open, or a server that is short of something, is waited for."""
 
 _NETWORK = frozenset(
     {
@@ -228,7 +228,7 @@ class Connections:
         link = self._free_link()
         try:
             with _failing(self._login):
-                return _patiently(lambda: _on_link(link, action)), link
+                return _patiently(lambda: _on_sound_link(link, action)), link
         finally:
             link.lock.release()
 
@@ -302,14 +302,24 @@ def _on_link(link: Link, action: Callable[[dict[str, Any]], _T]) -> _T:
         return action(link.options)
 
 
+def _on_sound_link(link: Link, action: Callable[[dict[str, Any]], _T]) -> _T:
+    """Do `_on_link`, and give the connection up where the server lacks what it would need for it."""
+    try:
+        return _on_link(link, action)
+    except SMBException as error:
+        if status_of(error) in SHORT:
+            link.drop()
+        raise
+
+
 def _patiently(action: Callable[[], _T]) -> _T:
-    """Run an action again while somebody has the file open, for a while."""
+    """Run an action again while somebody has the file open or the server is short of something, for a while."""
     until = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             return action()
         except SMBException as error:
-            if status_of(error) not in OPEN_ELSEWHERE or time.monotonic() > until:
+            if status_of(error) not in OPEN_ELSEWHERE | SHORT or time.monotonic() > until:
                 raise
         wait_a_little()
 

@@ -16,6 +16,9 @@ LOST = frozenset({0xC00000C9, 0xC0000203, 0xC000020C, 0xC000020D, 0xC000035C})
 OPEN_ELSEWHERE = frozenset({0xC0000043, 0xC0000056})
 """Somebody has the file open right now, or it goes when they close it."""
 
+SHORT = frozenset({0xC0000017, 0xC000009A, 0xC0000205})
+"""The server lacks something right now, as one may that was killed and has just been started: nothing was done."""
+
 ACCESS_DENIED = 0xC0000022
 A_LINK = 0x8000002D
 NO_FOLDER = 0xC000003A
@@ -28,6 +31,7 @@ _REASONS: Mapping[int, tuple[str, str]] = {
         "access was refused. Give the user the right to it, in the share's permissions and in those of its files; "
         "a share may be read-only.",
     ),
+    0xC0000017: ("STATUS_NO_MEMORY", f"the server lacks memory. {_LATER}"),
     0xC0000033: ("STATUS_OBJECT_NAME_INVALID", "the server takes no such name. Choose another one."),
     0xC0000035: (
         "STATUS_OBJECT_NAME_COLLISION",
