@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
+from typing import Any
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from blocks_core.capabilities import ContainerRegistry, Infrastructure, RegistryLogin
 from blocks_core.checks import Checker, CheckReport
 from blocks_core.errors import InfrastructureFailed
-from blocks_core.jobs import Job
+from blocks_core.jobs import Job, problem_of_variables
 from blocks_docker import pulling
 from blocks_docker.creating import ContainerPlan, create, image_name, name_for
 from blocks_docker.errors import EngineRefused
@@ -22,7 +22,6 @@ from blocks_docker.reasons import remedy_for
 from blocks_docker.sweeping import KEEP_LABEL, sweep
 from blocks_docker.volumes import mount_of
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MIN_MEMORY_BYTES = 6 * 1024 * 1024
 _OWN_LABELS = "blocks."
 
@@ -125,13 +124,13 @@ class DockerContainer(Infrastructure, slug="docker-container"):
 
     @field_validator("environment", "secret_environment")
     @classmethod
-    def _are_variables(cls, variables: dict[str, object], info: ValidationInfo) -> dict[str, object]:
-        for name in variables:
-            if not _VARIABLE.fullmatch(name):
-                raise ValueError(f"{name[:40]!r} is no name of a variable. Use letters, digits and '_'.")
-        other = "environment" if info.field_name == "secret_environment" else "secret_environment"
-        if twice := sorted(set(variables).intersection(info.data.get(other, ()))):
-            raise ValueError(f"{', '.join(twice)} is in {other} too. Give it once.")
+    def _are_variables(cls, variables: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if info.field_name == "environment":
+            problem = problem_of_variables(variables, {})
+        else:
+            problem = problem_of_variables(info.data.get("environment", {}), variables)
+        if problem:
+            raise ValueError(problem)
         return variables
 
     @field_validator("volumes")
