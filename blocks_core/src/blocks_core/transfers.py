@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -109,6 +108,8 @@ def _raise(error: OSError) -> None:
 
 
 def _transfer(steps: Iterable[_Step], workers: int, on_progress: OnProgress | None) -> Transferred:
+    from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait  # late: start-up time
+
     planned = list(steps)
     in_all, bytes_in_all = len(planned), sum(step.size_bytes for step in planned)
     done, lock = Transferred(0, 0, in_all, bytes_in_all), Lock()
@@ -124,7 +125,7 @@ def _transfer(steps: Iterable[_Step], workers: int, on_progress: OnProgress | No
                 on_progress(done)
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        running: list[Future[None]] = [pool.submit(run, step) for step in planned]
+        running = [pool.submit(run, step) for step in planned]
         try:
             for ended in wait(running, return_when=FIRST_EXCEPTION).done:
                 ended.result()
