@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from blocks_azure import Azure, AzureCredentials
 from blocks_azure.blobs import Blobs
 from blocks_azure.connection import SINGLE_BYTES, service_for
-from blocks_azure.uploads import BLOCK_BYTES
+from blocks_azure.uploads import BLOCK_BYTES, WORKERS
 from blocks_core.capabilities import Storage
 from blocks_core.errors import PathNotFound, StorageFailed
 
@@ -158,6 +158,7 @@ class TestWholeFiles:
         first, second = azure.open_write("a"), azure.open_write("a")
         for _ in range(3):
             first.write(b"1" * BLOCK_BYTES)
+        for _ in range(WORKERS + 1):  # One more than are sent at once: the first has arrived.
             second.write(b"2" * BLOCK_BYTES)
         first.close()
         with pytest.raises(StorageFailed, match=r"InvalidBlockList.*Write it again"):
