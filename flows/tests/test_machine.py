@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blocks_flows.errors import IllegalTransition, UpstreamFailed
-from blocks_flows.machine import NEXT, Expand, Machine, Node, Record, RetryPolicy, Run, Wait, final_state
+from blocks_flows.machine import NEXT, Machine, final_state
+from blocks_flows.nodes import Expand, Node, Record, RetryPolicy, Rules, Run, Wait
+from blocks_flows.signals import RETRY
 from blocks_flows.states import FINISHED, StateType
 
 
@@ -31,7 +33,7 @@ class Simulation:
             some = st.lists(st.sampled_from(earlier), max_size=3) if earlier else st.just([])
             retry = RetryPolicy(self.draw(st.integers(0, 2)), (1.0, 5.0))
             over = self.draw(some) if self.draw(st.booleans()) else None
-            self.machine.add(f"t{number}", self.now, self.draw(some), mapped_over=over, retry=retry)
+            self.machine.add(f"t{number}", self.now, self.draw(some), mapped_over=over, rules=Rules(retry))
 
     def run(self) -> None:
         self.obey(self.machine.begin(list(self.machine.nodes), self.now))
@@ -81,7 +83,7 @@ def test_every_run_ends_in_order_and_with_its_retries_counted(data) -> None:
     for node in run.machine.nodes:
         assert node.state.type in {StateType.SUCCESS, StateType.FAILED}
         attempts = run.began.get(node, [])
-        assert len(attempts) == node.attempts <= node.retry.retries + 1
+        assert len(attempts) == node.attempts <= node.rules.retry.retries + 1
         assert all(run.ended[each] <= began for each in node.upstreams for began in attempts)
         blocked = any(not each.state.is_successful() for each in node.upstreams)
         if blocked:
@@ -95,13 +97,13 @@ def test_every_run_ends_in_order_and_with_its_retries_counted(data) -> None:
             expanded = [each for each in node.parent.mapped_over if each.children is not None]
             assert list(node.upstreams) == [each.children[node.map_index] for each in expanded]
         if node.state.name == "Failed":
-            assert node.attempts == node.retry.retries + 1
+            assert node.attempts == node.rules.retry.retries + 1
         if node.children is not None:
             assert node.state.result == [child.state.result for child in node.children]
             assert node.state.is_successful() == all(child.state.is_successful() for child in node.children)
     for node, seconds in run.waits:
         assert seconds in (1.0, 5.0)
-        assert node.retry.retries
+        assert node.rules.retry.retries
 
 
 @given(st.data(), st.integers(0, 5))
@@ -154,7 +156,7 @@ def test_a_failure_in_one_pair_of_mapped_runs_stops_that_pair_only() -> None:
     assert train.state.message == "1 of 2 mapped runs did not succeed."
     machine.started(whole, 4)
     machine.succeeded(whole, "score", 5)
-    assert final_state([evaluate], None, 6).is_failed()
+    assert final_state([evaluate], machine.nodes, None, 6).is_failed()
 
 
 def test_delays_follow_the_list_and_the_last_one_stays() -> None:
@@ -166,8 +168,8 @@ def test_an_event_that_cannot_be_is_refused() -> None:
     machine = Machine()
     node = machine.add("task", 0)
     machine.begin([node], 0)
-    with pytest.raises(IllegalTransition, match="from Pending to Success"):
-        machine.succeeded(node, 1, 1)
+    with pytest.raises(IllegalTransition, match="from Pending to Retrying"):
+        machine.signalled(node, RETRY(), 1)
     machine.started(node, 1)
     machine.succeeded(node, 1, 2)
     with pytest.raises(IllegalTransition):

@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from inspect import signature
+from random import random
 from threading import Event, Lock
 from time import time
 from typing import Any
 
 from blocks_core.masking import SECRETS_IN_USE, secret_texts
-from blocks_flows.alerts import Occasion, send_alerts
 from blocks_flows.arguments import MappedArguments
+from blocks_flows.calls import Outcome, TaskCall
 from blocks_flows.context import Frame, Host
-from blocks_flows.entries import Entry, Surroundings
-from blocks_flows.errors import EngineFailed, ResultStorageMissing, RunStopped
+from blocks_flows.entries import Entry, Kept, Surroundings
+from blocks_flows.errors import EngineFailed, ResultStorageMissing, RunStopped, TaskTimedOut, WorkerLost
 from blocks_flows.executors import InlinePool, Pool, is_stack_deep, run_on_new_stack
-from blocks_flows.ids import new_id
-from blocks_flows.journal import STATES, TASK_RUNS
-from blocks_flows.machine import Command, Expand, Machine, Node, Record, Run, Wait, describe
+from blocks_flows.failures import describe
+from blocks_flows.machine import Machine
+from blocks_flows.nodes import Command, Expand, Node, Record, Run, Wait
 from blocks_flows.parameters import Parameter
-from blocks_flows.performing import Outcome, TaskCall, perform
+from blocks_flows.performing import perform
+from blocks_flows.recording import Recorder
 from blocks_flows.run_logs import TASK_LOGGER, RunLog, traceback_of
+from blocks_flows.signals import Signal
 from blocks_flows.states import FAILED, FINISHED, State, StateType
 from blocks_flows.tasks import Task
 
@@ -33,10 +37,14 @@ class Driver:
     """Carries out one run of a flow."""
 
     def __init__(self, given: Surroundings) -> None:
-        self.machine = Machine()
+        earlier = given.earlier
+        self.machine = Machine(
+            None if earlier is None else lambda node: earlier.approves(node.note.slug, node.map_index)
+        )
         self.host: Host | None = None
         """Whom tasks turn to that are called in a task."""
         self._given = given
+        self._recorder = Recorder(given)
         self._log: RunLog = given.facts.sink
         self._lock = Lock()
         self._pool: Pool | None = None
@@ -70,7 +78,7 @@ class Driver:
         with self._lock:
             name = name or task.name
             node = self.machine.add(
-                name, time(), upstreams, mapped_over=mapped_over, retry=task.options.retry
+                name, time(), upstreams, mapped_over=mapped_over, rules=task.options.rules
             )
             node.note = entry
         return node
@@ -87,71 +95,122 @@ class Driver:
             self._carrying += 1
         self._carry_out(commands)
 
-    def execute(self, node: Node) -> None:
-        """Run a task here and tell the machine.
+    def execute(self, node: Node, perform: Callable[[TaskCall], Outcome] = perform) -> None:
+        """Run a task and tell the machine.
 
         Tasks that run tasks, or serve others while they wait for some, may be nested deeper than one stack.
+
+        Args:    perform: runs it, in another process maybe.
         """
         if is_stack_deep():
-            run_on_new_stack(lambda: self._execute(node))
+            run_on_new_stack(lambda: self._execute(node, perform))
         else:
-            self._execute(node)
+            self._execute(node, perform)
 
-    def _execute(self, node: Node) -> None:
+    def _execute(self, node: Node, perform: Callable[[TaskCall], Outcome]) -> None:
         try:
-            call, problem = self.prepare(node)
-            if self.started(node):
-                self.finished(node, Outcome(error=problem) if call is None else perform(call))
+            call = self.begin_try(node)
+            if call is not None:
+                self.finished(node, perform(call))
         except BaseException as error:  # not the task's: nobody may wait for what will not come
-            self._break(error)
+            self.break_off(error)
             raise
 
-    def prepare(self, node: Node) -> tuple[TaskCall | None, Exception | None]:
-        """Return the call of a task that is ready, or why there can be none."""
+    def begin_try(self, node: Node) -> TaskCall | None:
+        """Take note that a try begins and return its call; None: there is nothing to run any more."""
         entry: Entry = node.note
+        if self._given.earlier is not None and node.attempts == 0:
+            kept = self._given.earlier.value_of(entry.slug, node.map_index)
+            if kept is not None:
+                self._restore(node, kept)
+                return None
+        call, problem = self._prepare(node, entry)
+        with self._lock:
+            if self._stopped:
+                return None
+            commands = self.machine.started(node, time())
+            self._carrying += 1
+        self._carry_out(commands)
+        if problem is not None:
+            self.finished(node, Outcome(error=problem))
+        return call
+
+    def finished(self, node: Node, outcome: Outcome) -> None:
+        """Take note of what a try came to."""
+        error = outcome.error
+        may_retry = True
+        if error is None:
+            if self._given.checkpoint is not None:
+                self._given.checkpoint.keep(node.note.slug, node.map_index, node.run_id, outcome)
+        elif not isinstance(error, Signal):
+            text = f"Task '{node.name}': Exception encountered during task execution!\n"
+            self._log.say(TASK_LOGGER, logging.ERROR, text + traceback_of(error), node.run_id)
+            may_retry = self._may_retry(node, error)
+        with self._lock:
+            if self._stopped:
+                return
+            node.stored = outcome.stored
+            now = time()
+            if error is None:
+                if outcome.is_cached:
+                    text = "The value was kept by an earlier run."
+                    commands = self.machine.succeeded(node, outcome.value, now, "Cached", text)
+                else:
+                    commands = self.machine.succeeded(node, outcome.value, now)
+            elif isinstance(error, Signal):
+                commands = self.machine.signalled(node, error, now)
+            else:
+                kind = _kind_of(error, now)
+                commands = self.machine.failed(node, error, now, kind, may_retry=may_retry)
+            self._carrying += 1
+        self._carry_out(commands)
+
+    def _prepare(self, node: Node, entry: Entry) -> tuple[TaskCall | None, Exception | None]:
+        """Return the call of a task that is ready, or why there can be none."""
         task = entry.task
-        if not node.run_id:
-            node.run_id = new_id()
+        self._recorder.identify(node, entry)
         try:
             if node.parent is None:
                 args, kwargs = entry.arguments.resolved(entry.look_up)
             else:
                 assert entry.elements is not None
                 args, kwargs = entry.elements.of(node.map_index)
-            if task.options.task_run_name is not None:
-                node.name = _run_name(task, task.options.task_run_name, args, kwargs)
+            if task.options.run_name is not None:
+                node.name = _run_name(task, task.options.run_name, args, kwargs)
         except Exception as error:  # noqa: BLE001 - names and elements are the user's code
             return None, error
         frame = Frame(
             self.host, self._given.facts, task.name, node.run_id, node.name, node.map_index, task.options.tags
         )
-        return TaskCall(task, args, kwargs, frame, entry.storage), None
+        return TaskCall(task, args, kwargs, frame, entry.storage, self._given.serializer), None
 
-    def started(self, node: Node) -> bool:
-        """Take note that a try has begun; tell whether it may."""
-        with self._lock:
-            if self._stopped:
-                return False
-            commands = self.machine.started(node, time())
-            self._carrying += 1
-        self._carry_out(commands)
-        return True
-
-    def finished(self, node: Node, outcome: Outcome) -> None:
-        """Take note of what a try came to."""
-        if outcome.error is not None:
-            text = f"Task '{node.name}': Exception encountered during task execution!\n"
-            self._log.say(TASK_LOGGER, logging.ERROR, text + traceback_of(outcome.error), node.run_id)
+    def _restore(self, node: Node, kept: Kept) -> None:
+        """Let a task be what it was before the run was restarted."""
         with self._lock:
             if self._stopped:
                 return
-            node.stored = outcome.stored
-            if outcome.error is None:
-                commands = self.machine.succeeded(node, outcome.value, time())
-            else:
-                commands = self.machine.failed(node, outcome.error, time())
+            node.stored = kept.stored
+            text = "It had succeeded before the run was restarted."
+            commands = self.machine.succeeded(node, kept.value, time(), "Success", text)
             self._carrying += 1
         self._carry_out(commands)
+
+    def _may_retry(self, node: Node, error: BaseException) -> bool:
+        task: Task = node.note.task
+        options = task.options
+        if options.rules.retry.retries < node.attempts:
+            return False
+        if options.retry_on and not isinstance(error, options.retry_on):
+            return False
+        if options.retry_condition is None:
+            return True
+        state = State(StateType.FAILED, "Failed", time(), describe(error), error)
+        try:
+            return bool(options.retry_condition(task, self._given.facts, state))
+        except Exception as raised:  # noqa: BLE001 - it is the user's code
+            text = f"Task '{node.name}': its retry_condition_fn raised, so it is not tried again.\n"
+            self._log.say(TASK_LOGGER, logging.ERROR, text + traceback_of(raised), node.run_id)
+            return False
 
     def wait_for(self, node: Node | None) -> None:
         """Block until a node, or all, are finished; for those who do not run tasks meanwhile.
@@ -205,7 +264,7 @@ class Driver:
         if self._stopped:  # maybe by an interrupt between a change and its record
             for node in self.machine.nodes:
                 if node.state.type in FINISHED and node.recorded is not node.state and node.note is not None:
-                    self._record(node, node.state, node.state)
+                    self._recorder.record(node, node.state, node.state)
 
     def failures(self) -> list[Node]:
         """Return the task runs that failed by themselves, not for what others did."""
@@ -215,7 +274,8 @@ class Driver:
             if node.state.type in FAILED and node.state.name != "TriggerFailed" and not node.children
         ]
 
-    def _break(self, error: BaseException) -> None:
+    def break_off(self, error: BaseException) -> None:
+        """Let nobody wait any longer: a thread met what the engine did not foresee."""
         with self._lock:
             self._broken = error
             calls = [call for some in self._awaited.values() for call in some]
@@ -240,7 +300,7 @@ class Driver:
         for command in commands:
             node = command.node
             if isinstance(command, Record):
-                self._record(node, command.state, command.old)
+                self._recorder.record(node, command.state, command.old)
             elif isinstance(command, Run):
                 inline: InlinePool | None = node.note.inline
                 if inline is None:
@@ -260,7 +320,7 @@ class Driver:
     def _is_done(self, node: Node | None) -> bool:
         if node is None:
             return self.machine.unfinished == 0 and self._carrying == 0
-        return node.state.type in FINISHED
+        return node.is_settled()
 
     def _expand(self, node: Node) -> None:
         entry: Entry = node.note
@@ -288,62 +348,11 @@ class Driver:
             self._carry_out(commands)
 
         entry: Entry = node.note
-        if command.seconds <= 0:
+        seconds = command.seconds * (1 + random() * command.jitter)  # noqa: S311 - nothing secret
+        if seconds <= 0:
             wake()
         else:
-            (entry.inline or self.pool).later(command.seconds, wake)
-
-    def _record(self, node: Node, state: State, old: State) -> None:
-        entry: Entry = node.note
-        task = entry.task
-        if not node.run_id:
-            node.run_id = new_id()
-        run_id, flow_run_id, kind = node.run_id, self._given.facts.flow_run_id, state.type
-        message = SECRETS_IN_USE.hide(state.message)
-        is_finished = kind in FINISHED
-        stored = node.stored
-        node.revision += 1
-        append = self._given.journal.append
-        append(
-            TASK_RUNS,
-            (
-                *(run_id, flow_run_id, task.name, entry.slug, node.name, node.map_index, node.attempts),
-                *(kind.value, state.name, message, state.at, node.revision, node.started_at),
-                state.at if is_finished else None,
-                *((stored.storage, stored.path, stored.location) if stored else (None, None, None)),
-            ),
-        )
-        append(STATES, (flow_run_id, run_id, state.at, kind.value, state.name, message))
-        node.recorded = state
-        self._say(node, state, is_finished)
-        for watcher in self._given.watchers:
-            watcher.changed(node, state, task.name)
-        if task.options.state_handlers or task.options.on_failure:
-            self._tell_task(task, node, state, old)
-
-    def _say(self, node: Node, state: State, is_finished: bool) -> None:
-        is_mapped = state.name == "Mapped"
-        if is_mapped and is_finished:
-            return
-        if state.type is StateType.RUNNING or state.name == "TriggerFailed":
-            text = f"Task '{node.name}': Starting task run..."
-            self._log.say(TASK_LOGGER, logging.INFO, text, node.run_id)
-        if is_finished or is_mapped or state.type is StateType.RETRYING:
-            text = f"Task '{node.name}': Finished task run for task with final state: '{state.name}'"
-            self._log.say(TASK_LOGGER, logging.INFO, text, node.run_id)
-
-    def _tell_task(self, task: Task, node: Node, state: State, old: State) -> None:
-        for handler in task.options.state_handlers:
-            try:
-                handler(task, old, state)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - what a handler does must not change the run
-                text = f"Task '{node.name}': a state handler raised.\n{traceback_of(error)}"
-                self._log.say(TASK_LOGGER, logging.ERROR, text, node.run_id)
-        if state.type in FAILED and state.name != "TriggerFailed" and not node.children:
-            occasion = Occasion(
-                task, self._given.facts, state, task_run_id=node.run_id, task_run_name=node.name
-            )
-            send_alerts(task.options.on_failure, occasion, self._given.journal)
+            (entry.inline or self.pool).later(seconds, wake)
 
     def _storage_for(self, task: Task) -> Any:
         wanted = task.options.persist_result
@@ -358,8 +367,22 @@ class Driver:
         return storage
 
 
-def _run_name(task: Task, template: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+def _kind_of(error: BaseException, at: float) -> State | None:
+    """Return a state with the type and name of a failure that is not like any other."""
+    if isinstance(error, TaskTimedOut):
+        return State(StateType.FAILED, "TimedOut", at)
+    if isinstance(error, WorkerLost):
+        return State(StateType.CRASHED, "Crashed", at)
+    return None
+
+
+def _run_name(
+    task: Task, naming: str | Callable[..., str], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> str:
     bound = task.signature.bind(*args, **kwargs)
     bound.apply_defaults()
     SECRETS_IN_USE.add(secret_texts(bound.arguments))
-    return SECRETS_IN_USE.hide(template.format(**bound.arguments))
+    if isinstance(naming, str):
+        return SECRETS_IN_USE.hide(naming.format(**bound.arguments))
+    takes = signature(naming).parameters
+    return SECRETS_IN_USE.hide(str(naming(**bound.arguments) if takes else naming()))

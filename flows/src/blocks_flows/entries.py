@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from blocks_flows.arguments import Arguments, MappedArguments, Reference
+from blocks_flows.calls import Outcome
 from blocks_flows.context import RunFacts
 from blocks_flows.executors import Executor, InlinePool
 from blocks_flows.journal import Journal
-from blocks_flows.machine import Node
+from blocks_flows.nodes import Node
+from blocks_flows.results import StoredResult
 from blocks_flows.states import FINISHED, State
 from blocks_flows.tasks import Task
 
@@ -20,6 +22,38 @@ class Watcher(Protocol):
 
     def changed(self, node: Node, state: State, task_name: str) -> None:
         """Take note of a task run's new state."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The value of a task run that succeeded before its flow run was restarted."""
+
+    value: Any
+    stored: StoredResult | None = None
+
+
+class Earlier(Protocol):
+    """What a restarted run did before; asked on any thread, by a task's slug and its place in a map, or -1."""
+
+    def run_of(self, slug: str, map_index: int) -> tuple[str, int] | None:
+        """Return the id and the revision of a task run; None: it had not begun."""
+        ...
+
+    def value_of(self, slug: str, map_index: int) -> Kept | None:
+        """Return the value of a task run that succeeded and need not be run again."""
+        ...
+
+    def approves(self, slug: str, map_index: int) -> bool:
+        """Tell whether somebody approved a task that had been paused."""
+        ...
+
+
+class Checkpoint(Protocol):
+    """Keeps what a restart needs; called on any thread."""
+
+    def keep(self, slug: str, map_index: int, run_id: str, outcome: Outcome) -> None:
+        """Take note that a task run succeeded, before anything behind it begins; never raises."""
         ...
 
 
@@ -70,4 +104,8 @@ class Surroundings:
     executor: Executor
     storage: Any = None
     """Where results go, unless a task says otherwise."""
+    serializer: str | None = None
     watchers: tuple[Watcher, ...] = ()
+    checkpoint: Checkpoint | None = None
+    earlier: Earlier | None = None
+    """Of a run that is restarted."""

@@ -12,7 +12,10 @@ BlocksError
     ├── NotMappable              an argument that a task is mapped over is no sequence
     ├── UpstreamFailed           a task was not run, because one before it failed
     ├── TasksFailed              task runs failed and nobody looked at their results
+    ├── TaskTimedOut             a task took longer than it may
+    ├── WorkerLost               the process that ran a task died
     ├── RunStopped               a task was not run, because its flow run was stopped
+    ├── RunPaused                a task's value was asked for, which waits for somebody's word
     ├── RunNotFound              no such run is recorded
     ├── ResultError
     │   ├── ResultStorageMissing a result is to be kept, and there is no storage for it
@@ -87,8 +90,20 @@ class TasksFailed(FlowsError):
     """Task runs failed and nobody looked at their results."""
 
 
+class TaskTimedOut(FlowsError, TimeoutError):
+    """A task took longer than it may."""
+
+
+class WorkerLost(FlowsError):
+    """The process that ran a task died."""
+
+
 class RunStopped(FlowsError):
     """A task was not run, or not to its end, because its flow run was stopped."""
+
+
+class RunPaused(FlowsError):
+    """A task's value was asked for, which waits for somebody's word, or for a task that does."""
 
 
 class RunNotFound(FlowsError, NotFound):

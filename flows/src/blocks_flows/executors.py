@@ -21,10 +21,10 @@ from heapq import heappop, heappush
 from itertools import count
 from threading import Condition, Event, Thread, local
 from time import monotonic
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from blocks_flows.errors import FlowInvalid
-from blocks_flows.machine import Node
+from blocks_flows.nodes import Node
 
 
 class _Here(local):
@@ -68,8 +68,8 @@ def run_on_new_stack(action: Callable[[], None]) -> None:
 class Engine(Protocol):
     """What a pool knows of the driver."""
 
-    def execute(self, node: Node) -> None:
-        """Run a task here and tell the machine; never raises for the task's sake."""
+    def execute(self, node: Node, perform: Callable[[Any], Any] = ...) -> None:
+        """Run a task here, or as `perform` does, and tell the machine; never raises for the task's sake."""
         ...
 
     def wait_for(self, node: Node | None) -> None:

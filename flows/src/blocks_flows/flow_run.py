@@ -21,13 +21,14 @@ from blocks_flows.driver import Driver
 from blocks_flows.entries import Surroundings, Watcher
 from blocks_flows.errors import FlowInvalid
 from blocks_flows.executors import Executor
+from blocks_flows.failures import describe
 from blocks_flows.journal import FLOW_RUNS, STATES, current_journal
-from blocks_flows.machine import NO_RETRY, RetryPolicy, describe
+from blocks_flows.nodes import NO_RETRY, RetryPolicy
+from blocks_flows.options import StateHandler
 from blocks_flows.parameters import describe_values
 from blocks_flows.results import StoredResult
 from blocks_flows.run_logs import FLOW_LOGGER, RunLog, finish_showing, prepare_logging, traceback_of
 from blocks_flows.states import FINISHED, State, StateType
-from blocks_flows.tasks import StateHandler
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class FlowRun:
     def driver(self, executor: Executor) -> Driver:
         """Return a driver for one try."""
         storage = self._options.result_storage
-        return Driver(Surroundings(self.facts, self._journal, executor, storage, self._watchers))
+        return Driver(Surroundings(self.facts, self._journal, executor, storage, watchers=self._watchers))
 
     def retries_left(self) -> bool:
         """Tell whether a failure is to be followed by another try."""

@@ -17,28 +17,30 @@ from blocks_flows.arguments import Reference, resolve
 from blocks_flows.context import FRAME, Frame
 from blocks_flows.driver import Driver
 from blocks_flows.entries import Entry, Watcher
-from blocks_flows.errors import EngineFailed, FlowInvalid, TasksFailed
+from blocks_flows.errors import EngineFailed, FlowInvalid, RunPaused, TasksFailed
 from blocks_flows.executors import Executor, LocalDaskExecutor, LocalExecutor
+from blocks_flows.failures import describe
 from blocks_flows.flow_run import FlowOptions, FlowRun, Wanted
 from blocks_flows.futures import FunctionHost, resolve_value
 from blocks_flows.graph import Graph
-from blocks_flows.machine import Node, describe, final_state
-from blocks_flows.parameters import Parameter, SignatureParameters, choose_values
-from blocks_flows.progress import Display, shown_progress
-from blocks_flows.results import StoredResult, load_storage, write_result
-from blocks_flows.run_logs import FLOW_LOGGER, traceback_of
-from blocks_flows.states import State, StateType
-from blocks_flows.tasks import (
+from blocks_flows.machine import final_state
+from blocks_flows.nodes import Node
+from blocks_flows.options import (
     Delay,
     StateHandler,
-    Task,
     check_options,
-    one_of_two,
+    one_of,
     read_alerts,
     read_retry,
     read_storage,
     several,
 )
+from blocks_flows.parameters import Parameter, SignatureParameters, choose_values
+from blocks_flows.progress import Display, shown_progress
+from blocks_flows.results import StoredResult, load_storage, write_result
+from blocks_flows.run_logs import FLOW_LOGGER, traceback_of
+from blocks_flows.states import State, StateType
+from blocks_flows.tasks import Task
 
 
 class GraphArguments(TypedDict, total=False):
@@ -163,7 +165,8 @@ class Flow:
         driver.wait_for_all()
         driver.close()
         results = {task: node.state for task, node in nodes.items()}
-        state = final_state([nodes[task] for task in self.reference_tasks], results, time())
+        reference = [nodes[task] for task in self.reference_tasks]
+        state = final_state(reference, driver.machine.nodes, results, time())
         if state.is_successful():
             return run.end(state, "Flow run SUCCESS: all reference tasks succeeded", driver)
         return run.end(
@@ -218,7 +221,7 @@ class FunctionFlow:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function and return what it returns, or raise what it raises."""
         state = self._run(args, kwargs, None, None, ())
-        if isinstance(state.result, BaseException) and state.is_failed():
+        if isinstance(state.result, BaseException) and (state.is_failed() or state.is_paused()):
             raise state.result
         return state.result
 
@@ -268,6 +271,9 @@ class FunctionFlow:
                 if error is None:
                     state = State(StateType.SUCCESS, "Success", time(), "The flow function returned.", value)
                     return run.end(state, "Flow run SUCCESS: the flow function returned", driver, stored)
+                if isinstance(error, RunPaused):
+                    state = State(StateType.PAUSED, "Paused", time(), str(error), error)
+                    return run.end(state, f"Flow run PAUSED: {state.message}", driver)
                 if not run.retries_left():
                     state = State(StateType.FAILED, "Failed", time(), describe(error), error)
                     run.log.say(FLOW_LOGGER, logging.ERROR, traceback_of(error))
@@ -315,6 +321,9 @@ def flow(fn: Callable[..., Any] | None = None, /, **arguments: Unpack[FunctionAr
 
 
 def _raise_unseen(host: FunctionHost) -> None:
+    for future in host.futures:
+        if future.is_held:
+            future.result()
     failed = [future for future in host.futures if not future.is_seen and future.state.is_failed()]
     if failed:
         names = ", ".join(future.name for future in failed[:5])
@@ -350,7 +359,7 @@ def _seconds(moment: datetime | None) -> float | None:
 
 def _read_options(what: str, given: Any, known: tuple[str, ...], doc: str) -> FlowOptions:
     check_options(what, given, known)
-    executor = one_of_two(what, given, "executor", "task_runner", None)
+    executor = one_of(what, given, ("executor", "task_runner"), None)
     if executor is not None and not isinstance(executor, Executor):
         raise FlowInvalid(
             f"{what} has an executor of type {type(executor).__name__}. Give one of blocks_flows.executors, "

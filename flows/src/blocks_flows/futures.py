@@ -9,10 +9,10 @@ from typing import Any
 from blocks_flows.arguments import Arguments, MappedArguments, Reference, references
 from blocks_flows.driver import Driver
 from blocks_flows.entries import Entry
-from blocks_flows.errors import RunStopped
+from blocks_flows.errors import RunPaused, RunStopped
 from blocks_flows.executors import InlinePool
-from blocks_flows.machine import Node
-from blocks_flows.states import FINISHED, State
+from blocks_flows.nodes import Node
+from blocks_flows.states import State
 from blocks_flows.tasks import Task
 
 
@@ -31,15 +31,20 @@ class TaskFuture(Reference):
         return self._node.name
 
     @property
+    def is_held(self) -> bool:
+        """Tell whether the run is paused, or waits for one that is."""
+        return self._node.held
+
+    @property
     def state(self) -> State:
         """Return where the run stands now."""
-        self.is_seen = self.is_seen or self._node.state.type in FINISHED
+        self.is_seen = self.is_seen or self._node.is_settled()
         return self._node.state
 
     def wait(self) -> State:
         """Wait for the end and return the state, whatever it is."""
-        if self._node.state.type not in FINISHED:
-            self._driver.pool.wait(lambda: self._node.state.type in FINISHED, self._node)
+        if not self._node.is_settled():
+            self._driver.pool.wait(lambda: self._node.is_settled(), self._node)
         return self.state
 
     def result(self, *, raise_on_failure: bool = True) -> Any:
@@ -48,7 +53,7 @@ class TaskFuture(Reference):
         Raises:  RunStopped.
         """
         state = self.wait()
-        return _value(state, self._node.name) if raise_on_failure else state.result
+        return _value(self._node) if raise_on_failure else state.result
 
     def __repr__(self) -> str:
         return f"<TaskFuture {self._node.name}: {self._node.state.name}>"
@@ -71,8 +76,8 @@ class FunctionHost:
         entry.inline = pool = InlinePool(self._driver)
         node = self._driver.add(entry, _nodes(entry))
         self._driver.begin([node])
-        pool.wait(lambda: node.state.type in FINISHED, node)
-        return _value(node.state, node.name)
+        pool.wait(lambda: node.is_settled(), node)
+        return _value(node)
 
     def submit(self, task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TaskFuture:
         """Start a task in the run's pool."""
@@ -102,7 +107,7 @@ class FunctionHost:
         self.futures += futures
         self._driver.begin(nodes)
         if isinstance(self._driver.pool, InlinePool):
-            self._driver.pool.wait(lambda: all(node.state.type in FINISHED for node in nodes))
+            self._driver.pool.wait(lambda: all(node.is_settled() for node in nodes))
         return futures
 
     def _entry(self, task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
@@ -112,7 +117,13 @@ class FunctionHost:
         return Entry(task, f"{task.name}-{count}", Arguments(args, kwargs), found)
 
 
-def _value(state: State, name: str) -> Any:
+def _value(node: Node) -> Any:
+    state, name = node.state, node.name
+    if node.held:
+        raise RunPaused(
+            f"Task run '{name}' has no value yet: {state.message or 'it waits for a task that is paused.'} "
+            f'Run "block run resume" with the id of the flow run, and it goes on.'
+        )
     if state.is_failed() and isinstance(state.result, BaseException):
         raise state.result
     if state.is_cancelled():  # never None in place of a value: the caller would go on with it

@@ -16,7 +16,8 @@ from threading import Lock
 from time import monotonic
 from typing import Any, Final
 
-from blocks_flows.machine import Node, describe
+from blocks_flows.failures import describe
+from blocks_flows.nodes import Node
 from blocks_flows.run_logs import bare_stdout
 from blocks_flows.states import FAILED, FINISHED, State
 

@@ -93,6 +93,14 @@ class State:
         """Tell whether the run was passed over."""
         return self.type is StateType.SKIPPED
 
+    def is_paused(self) -> bool:
+        """Tell whether the run waits for somebody's word."""
+        return self.type is StateType.PAUSED
+
+    def is_cached(self) -> bool:
+        """Tell whether the value was there already, from an earlier run with the same key."""
+        return self.name == "Cached"
+
     def is_mapped(self) -> bool:
         """Tell whether the run stands for a mapped task's children."""
         return self.name == "Mapped"

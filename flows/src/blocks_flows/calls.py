@@ -1,0 +1,36 @@
+"""A try at a task, and what it came to: all that the code which runs it is given, and gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from blocks_flows.context import Frame
+from blocks_flows.results import StoredResult
+from blocks_flows.tasks import Task
+
+
+@dataclass(slots=True)
+class TaskCall:
+    """A try at a task that is ready: nothing in it waits for anything."""
+
+    task: Task
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    frame: Frame
+    storage: Any = None
+    """A storage block, its address, or None: the result is not kept."""
+    serializer: str | None = None
+    """The flow's, for tasks that name none; None is `cloudpickle`."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a try came to: a value, or the error that was raised, a signal maybe."""
+
+    value: Any = None
+    error: BaseException | None = None
+    stored: StoredResult | None = None
+    is_cached: bool = False
+    """The task was not run: the value was there already."""

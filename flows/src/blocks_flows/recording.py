@@ -1,0 +1,94 @@
+"""Records what happens to the tasks of a run: in the journal, in the log, and to whoever asked to be told."""
+
+from __future__ import annotations
+
+import logging
+
+from blocks_core.masking import SECRETS_IN_USE
+from blocks_flows.alerts import Occasion, send_alerts
+from blocks_flows.entries import Entry, Surroundings
+from blocks_flows.ids import new_id
+from blocks_flows.journal import STATES, TASK_RUNS
+from blocks_flows.nodes import Node
+from blocks_flows.run_logs import TASK_LOGGER, RunLog, traceback_of
+from blocks_flows.states import FAILED, FINISHED, State, StateType
+from blocks_flows.tasks import Task
+
+
+class Recorder:
+    """Keeps the record of one run's tasks; called on any thread."""
+
+    def __init__(self, given: Surroundings) -> None:
+        self._given = given
+        self._log: RunLog = given.facts.sink
+
+    def identify(self, node: Node, entry: Entry) -> None:
+        """Give a task run its id, in a restarted run the one that it had."""
+        if node.run_id:
+            return
+        if self._given.earlier is not None:
+            known = self._given.earlier.run_of(entry.slug, node.map_index)
+            if known is not None:
+                node.run_id, node.revision = known
+                return
+        node.run_id = new_id()
+
+    def record(self, node: Node, state: State, old: State) -> None:
+        """Record a new state, say it, and tell who asked for it."""
+        entry: Entry = node.note
+        task = entry.task
+        self.identify(node, entry)
+        run_id, flow_run_id, kind = node.run_id, self._given.facts.flow_run_id, state.type
+        message = SECRETS_IN_USE.hide(state.message)
+        is_finished = kind in FINISHED
+        stored = node.stored
+        node.revision += 1
+        append = self._given.journal.append
+        append(
+            TASK_RUNS,
+            (
+                *(run_id, flow_run_id, task.name, entry.slug, node.name, node.map_index, node.attempts),
+                *(kind.value, state.name, message, state.at, node.revision, node.started_at),
+                state.at if is_finished else None,
+                *((stored.storage, stored.path, stored.location) if stored else (None, None, None)),
+            ),
+        )
+        append(STATES, (flow_run_id, run_id, state.at, kind.value, state.name, message))
+        node.recorded = state
+        self._say(node, state, is_finished)
+        for watcher in self._given.watchers:
+            watcher.changed(node, state, task.name)
+        options = task.options
+        if options.state_handlers or options.on_failure or options.on_completion:
+            self._tell_task(task, node, state, old)
+
+    def _say(self, node: Node, state: State, is_finished: bool) -> None:
+        is_mapped = state.name == "Mapped"
+        if is_mapped and is_finished:
+            return
+        if state.type is StateType.RUNNING or (is_finished and node.started_at is None):
+            if state.type is StateType.SUCCESS:
+                return  # it was restored, and one line for all says so
+            text = f"Task '{node.name}': Starting task run..."
+            self._log.say(TASK_LOGGER, logging.INFO, text, node.run_id)
+        if is_finished or is_mapped or state.type in (StateType.RETRYING, StateType.PAUSED):
+            text = f"Task '{node.name}': Finished task run for task with final state: '{state.name}'"
+            self._log.say(TASK_LOGGER, logging.INFO, text, node.run_id)
+
+    def _tell_task(self, task: Task, node: Node, state: State, old: State) -> None:
+        for handler in task.options.state_handlers:
+            try:
+                handler(task, old, state)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - what a handler does must not change the run
+                text = f"Task '{node.name}': a state handler raised.\n{traceback_of(error)}"
+                self._log.say(TASK_LOGGER, logging.ERROR, text, node.run_id)
+        entries = ()
+        if state.type is StateType.SUCCESS:
+            entries = task.options.on_completion
+        elif state.type in FAILED and state.name != "TriggerFailed":
+            entries = task.options.on_failure
+        if entries and node.children is None:
+            occasion = Occasion(
+                task, self._given.facts, state, task_run_id=node.run_id, task_run_name=node.name
+            )
+            send_alerts(entries, occasion, self._given.journal)

@@ -1,0 +1,103 @@
+"""Whether a task is to run, now that those before it have ended; and how a signal lets it end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from blocks_flows.errors import UpstreamFailed
+from blocks_flows.failures import describe
+from blocks_flows.nodes import Node
+from blocks_flows.signals import PAUSE, SKIP, SUCCESS, TRIGGERFAIL, Signal
+from blocks_flows.states import State, StateType
+from blocks_flows.triggers import Trigger
+
+
+def verdict(node: Node, at: float, approves: Callable[[Node], bool] | None) -> State | None:
+    """Return the state of a task that is not to run, now that it waits for nothing; None: it is to run."""
+    if node.rules.trigger is not None:
+        return _asked_verdict(node, node.rules.trigger, at, approves)
+    skipped = None
+    for upstream in node.upstreams:
+        if upstream.state.type is not StateType.SUCCESS:
+            if upstream.state.type is not StateType.SKIPPED:
+                return _not_run(upstream, at)
+            skipped = upstream
+        elif upstream.children is not None and any(
+            child.state.type is StateType.SKIPPED for child in upstream.children
+        ):
+            skipped = upstream
+    for upstream in node.mapped_over:  # one that was expanded decides child by child
+        if upstream.children is None and upstream.state.type is not StateType.SUCCESS:
+            if upstream.state.type is not StateType.SKIPPED:
+                return _not_run(upstream, at)
+            skipped = upstream
+    if skipped is not None and node.rules.skip_on_upstream_skip:
+        return _skipped(skipped.name, at)
+    return None
+
+
+def _asked_verdict(
+    node: Node, trigger: Trigger, at: float, approves: Callable[[Node], bool] | None
+) -> State | None:
+    if node.parent is not None and not node.upstreams:
+        return None  # it follows no other child: the trigger was asked before the task was expanded
+    if any(upstream.children is not None for upstream in node.mapped_over):
+        return None  # it will be asked for each child
+    states = _states_before(node)
+    is_skipped = any(state.type is StateType.SKIPPED for state in states)
+    if is_skipped and node.rules.skip_on_upstream_skip and not any(map(State.is_failed, states)):
+        return _skipped("one", at)
+    name = getattr(trigger, "__name__", type(trigger).__name__)
+    try:
+        if trigger(states):
+            return None
+    except PAUSE as signal:
+        if approves is not None and approves(node):
+            return None
+        return signalled_state(signal, at)
+    except Signal as signal:
+        state = signalled_state(signal, at)
+        return state or State(StateType.FAILED, "Failed", at, describe(signal), signal)
+    except Exception as error:  # noqa: BLE001 - the trigger is the user's code
+        text = f"The trigger '{name}' failed: {describe(error)}"
+        return State(StateType.FAILED, "TriggerFailed", at, text, error)
+    text = f"Not run, as its trigger '{name}' said no to how those before it ended."
+    return State(StateType.FAILED, "TriggerFailed", at, text, UpstreamFailed(text))
+
+
+def _states_before(node: Node) -> list[State]:
+    """Return the states that a trigger goes by."""
+    before = [*node.upstreams, *node.mapped_over]
+    if node.parent is not None:
+        before += node.parent.upstreams
+        before += [upstream for upstream in node.parent.mapped_over if upstream.children is None]
+    states: list[State] = []
+    for upstream in before:
+        if upstream.children is None:
+            states.append(upstream.state)
+        else:
+            states += [child.state for child in upstream.children]
+    return states
+
+
+def signalled_state(signal: Signal, at: float) -> State | None:
+    """Return how a run ends that raised a signal; None: as after any other exception."""
+    text = describe(signal).partition(": ")[2]
+    if isinstance(signal, SUCCESS):
+        return State(StateType.SUCCESS, "Success", at, text or "Task run succeeded.", signal.result)
+    if isinstance(signal, SKIP):
+        return State(StateType.SKIPPED, "Skipped", at, text or "The task skipped itself.", signal.result)
+    if isinstance(signal, PAUSE):
+        return State(StateType.PAUSED, "Paused", at, text or "Waits for somebody's word.", signal.result)
+    if isinstance(signal, TRIGGERFAIL):
+        return State(StateType.FAILED, "TriggerFailed", at, text or "Its trigger said no.", signal)
+    return None
+
+
+def _skipped(before: str, at: float) -> State:
+    return State(StateType.SKIPPED, "Skipped", at, f"Skipped, as '{before}' before it was.")
+
+
+def _not_run(blocker: Node, at: float) -> State:
+    text = f"Not run, as '{blocker.name}' before it ended as {blocker.state.name}."
+    return State(StateType.FAILED, "TriggerFailed", at, text, UpstreamFailed(text))
