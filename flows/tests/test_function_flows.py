@@ -198,7 +198,7 @@ def test_wrong_parameters_are_named_without_their_values_and_nothing_runs(record
     with pytest.raises(ParametersInvalid, match=r"count: .*valid integer") as raised:
         typed("canary-7531")
     assert "canary-7531" not in str(raised.value)
-    with pytest.raises(ParametersInvalid, match=r"missing a required argument: 'count'"):
+    with pytest.raises(ParametersInvalid, match=r"count: a value is needed"):
         typed()
     with pytest.raises(ParametersInvalid, match="cuont: there is no such parameter, did you mean 'count'"):
         typed(cuont=1)
@@ -227,7 +227,7 @@ def test_secrets_in_parameters_are_not_recorded(home, last_run) -> None:
     assert run["parameters"]["token"] == run["parameters"]["more"]["tokens"][0] == "**********"
     assert run["parameters"]["login"] == {"block": "test-login"}
     blocks_flows.journal.close_journal()
-    assert not any(b"canary-7531" in path.read_bytes() for path in home.iterdir())
+    assert not any(b"canary-7531" in path.read_bytes() for path in home.rglob("*") if path.is_file())
 
 
 def test_a_run_logger_is_for_runs() -> None:
@@ -239,14 +239,7 @@ def test_a_run_logger_is_for_runs() -> None:
         _ = blocks_flows.context.flow_id
 
 
-def test_what_cannot_be_a_flow_is_refused() -> None:
-    async def later():
-        pass
-
-    with pytest.raises(FlowInvalid, match="async"):
-        flow(later)
-    with pytest.raises(FlowInvalid, match="async"):
-        task(later)
+def test_an_option_that_there_is_not_is_refused() -> None:
     with pytest.raises(OptionUnknown, match="did you mean 'retries'"):
         flow(retires=2)(add.fn)
 
@@ -364,9 +357,10 @@ def test_what_runs_after_its_run_is_no_flow() -> None:
 
     with pytest.raises(FlowInvalid, match="is a generator: it would run only after its run is over"):
         flow(generator)
-    for decorate in (flow, task):
-        with pytest.raises(FlowInvalid, match="async"):
-            decorate(stream)
+    with pytest.raises(FlowInvalid, match="is a generator"):
+        flow(stream)
+    with pytest.raises(FlowInvalid, match="generator"):
+        task(stream)
 
 
 def test_parameters_that_json_cannot_hold_are_recorded_as_texts(last_run) -> None:
@@ -414,7 +408,7 @@ def test_the_secrets_a_run_was_given_are_nowhere_in_its_record(
     from blocks_flows.journal import close_journal
 
     close_journal()
-    written = b"".join(path.read_bytes() for path in home.iterdir())
+    written = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
     shown = capsys.readouterr().out.encode() + repr(inbox.messages).encode()
     for form in (CANARY, "t0k3n-canary", "c4n4ry"):
         assert form.encode() not in written

@@ -6,24 +6,53 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blocks_flows import triggers
 from blocks_flows.errors import IllegalTransition, UpstreamFailed
 from blocks_flows.machine import NEXT, Machine, final_state
 from blocks_flows.nodes import Expand, Node, Record, RetryPolicy, Rules, Run, Wait
-from blocks_flows.signals import RETRY
+from blocks_flows.signals import FAIL, PAUSE, RETRY, SKIP, SUCCESS, TRIGGERFAIL
 from blocks_flows.states import FINISHED, StateType
+
+
+def broken(states) -> bool:
+    raise ZeroDivisionError("the trigger itself")
+
+
+def undecided(states) -> bool:
+    raise RETRY("a trigger cannot be tried again")
+
+
+TRIGGERS = (
+    triggers.all_failed,
+    triggers.any_successful,
+    triggers.any_failed,
+    triggers.all_finished,
+    triggers.not_all_skipped,
+    triggers.manual_only,
+    triggers.some_failed(at_least=1),
+    triggers.some_successful(at_most=0.5),
+    broken,
+    undecided,
+)
+ENDS = ("value", "value", "error", "restored", SUCCESS, FAIL, SKIP, PAUSE, TRIGGERFAIL, RETRY)
+MAX_ASKED = 3
+"""How often a task of the simulation asks to be tried again, whatever its retries are."""
 
 
 class Simulation:
     """Carries out what a machine commands: in any order, with any outcome, all drawn by hypothesis."""
 
-    def __init__(self, draw) -> None:
+    def __init__(self, draw, ends=("value", "value", "value", "error"), rules_drawn: bool = False) -> None:
         self.draw = draw
-        self.machine = Machine()
+        self.ends = ends
+        self.rules_drawn = rules_drawn
+        self.machine = Machine(approves=lambda node: node.number % 2 == 0)
         self.now = 0.0
         self.ready: list[Node] = []
         self.waiting: list[Node] = []
         self.began: dict[Node, list[float]] = {}
         self.ended: dict[Node, float] = {}
+        self.asked: dict[Node, int] = {}
         self.waits: list[tuple[Node, float]] = []
         self.records: list[Record] = []
 
@@ -31,27 +60,45 @@ class Simulation:
         for number in range(self.draw(st.integers(0, 7))):
             earlier = self.machine.nodes[:number]
             some = st.lists(st.sampled_from(earlier), max_size=3) if earlier else st.just([])
-            retry = RetryPolicy(self.draw(st.integers(0, 2)), (1.0, 5.0))
             over = self.draw(some) if self.draw(st.booleans()) else None
-            self.machine.add(f"t{number}", self.now, self.draw(some), mapped_over=over, rules=Rules(retry))
+            self.machine.add(f"t{number}", self.now, self.draw(some), mapped_over=over, rules=self.rules())
+
+    def rules(self) -> Rules:
+        retry = RetryPolicy(self.draw(st.integers(0, 2)), (1.0, 5.0))
+        if not self.rules_drawn:
+            return Rules(retry)
+        trigger = self.draw(st.one_of(st.none(), st.sampled_from(TRIGGERS)))
+        return Rules(retry, trigger, self.draw(st.booleans()))
 
     def run(self) -> None:
         self.obey(self.machine.begin(list(self.machine.nodes), self.now))
         while self.ready or self.waiting:
-            self.now += 1
-            if self.ready and (not self.waiting or self.draw(st.booleans())):
-                self.attempt(self.ready.pop(self.draw(st.integers(0, len(self.ready) - 1))))
-            else:
-                self.obey(self.machine.woken(self.waiting.pop(0)))
+            self.step()
+
+    def step(self) -> None:
+        self.now += 1
+        if self.ready and (not self.waiting or self.draw(st.booleans())):
+            self.attempt(self.ready.pop(self.draw(st.integers(0, len(self.ready) - 1))))
+        else:
+            self.obey(self.machine.woken(self.waiting.pop(0)))
 
     def attempt(self, node: Node) -> None:
+        end = self.draw(st.sampled_from(self.ends))
+        if end == "restored" and node.attempts == 0:
+            self.obey(self.machine.succeeded(node, node.number, self.now))
+            return
         self.began.setdefault(node, []).append(self.now)
         self.obey(self.machine.started(node, self.now))
         self.now += 1
-        if self.draw(st.integers(0, 3)):
+        if end is RETRY:
+            self.asked[node] = self.asked.get(node, 0) + 1
+            end = RETRY if self.asked[node] <= MAX_ASKED else "value"
+        if end == "error":
+            self.obey(self.machine.failed(node, ValueError("no"), self.now))
+        elif isinstance(end, str):
             self.obey(self.machine.succeeded(node, node.number, self.now))
         else:
-            self.obey(self.machine.failed(node, ValueError("no"), self.now))
+            self.obey(self.machine.signalled(node, end(result=-1), self.now))
 
     def obey(self, commands) -> None:
         for command in commands:
@@ -62,14 +109,21 @@ class Simulation:
                     assert command.node not in self.ended
                     self.ended[command.node] = self.now
             elif isinstance(command, Run):
+                assert command.node not in self.ready
                 self.ready.append(command.node)
             elif isinstance(command, Wait):
                 self.waits.append((command.node, command.seconds))
                 self.waiting.append(command.node)
             elif isinstance(command, Expand):
-                pairs = [len(each.children) for each in command.node.mapped_over if each.children is not None]
-                length = min(pairs) if pairs else self.draw(st.integers(0, 3))
-                self.obey(self.machine.expanded(command.node, length, self.now))
+                self.expand(command.node)
+
+    def expand(self, node: Node) -> None:
+        pairs = {len(each.children) for each in node.mapped_over if each.children is not None}
+        if len(pairs) > 1:  # what the driver tells where the lengths differ
+            self.obey(self.machine.failed(node, ValueError("lengths differ"), self.now))
+        else:
+            length = pairs.pop() if pairs else self.draw(st.integers(0, 3))
+            self.obey(self.machine.expanded(node, length, self.now))
 
 
 @given(st.data())
@@ -96,7 +150,7 @@ def test_every_run_ends_in_order_and_with_its_retries_counted(data) -> None:
         if node.parent is not None and node.parent.mapped_over:
             expanded = [each for each in node.parent.mapped_over if each.children is not None]
             assert list(node.upstreams) == [each.children[node.map_index] for each in expanded]
-        if node.state.name == "Failed":
+        if node.state.name == "Failed" and node.children is None and not node.mapped:
             assert node.attempts == node.rules.retry.retries + 1
         if node.children is not None:
             assert node.state.result == [child.state.result for child in node.children]
@@ -106,22 +160,83 @@ def test_every_run_ends_in_order_and_with_its_retries_counted(data) -> None:
         assert node.rules.retry.retries
 
 
-@given(st.data(), st.integers(0, 5))
+def waits_for(node: Node) -> list[Node]:
+    """All that a task waits for before it is finished, its own children included."""
+    unexpanded = [each for each in node.mapped_over if each.children is None]
+    return [*node.upstreams, *unexpanded, *(node.children or ())]
+
+
+@given(st.data())
+def test_every_run_ends_or_rests_whatever_its_tasks_and_triggers_raise(data) -> None:
+    run = Simulation(data.draw, ENDS, rules_drawn=True)
+    run.build()
+    run.run()
+
+    machine = run.machine
+    assert machine.unfinished == 0
+    for node in machine.nodes:
+        is_paused = node.state.type is StateType.PAUSED
+        assert node.held == (is_paused or any(each.held for each in waits_for(node))), node
+        assert node.held == (node.state.type not in FINISHED)
+        assert (node in run.ended) == (not node.held)
+        if node.held and not is_paused and node.children is None:
+            assert node.state.type is StateType.PENDING
+            assert not run.began.get(node)
+        began = run.began.get(node, [])
+        assert len(began) == node.attempts <= node.rules.retry.retries + 1 + MAX_ASKED
+        assert all(run.ended[each] <= moment for each in node.upstreams for moment in began)
+        if node.state.is_skipped() and node.rules.trigger is None and not began:
+            before = [*node.upstreams, *node.mapped_over]
+            seen = [child for each in before for child in (each.children or [each])]
+            assert any(each.state.is_skipped() for each in seen)
+        if node.state.name == "Mapped" and not node.held:
+            failed = [child for child in node.children if not child.state.is_successful()]
+            assert node.state.is_successful() == (not failed)
+            assert list(node.state.map_states) == [child.state for child in node.children]
+    paused = [node for node in machine.nodes if node.state.type is StateType.PAUSED]
+    state = final_state(machine.nodes, machine.nodes, None, run.now)
+    assert state.is_paused() == bool(paused)
+
+
+@given(st.data(), st.integers(0, 12))
 def test_a_run_that_is_abandoned_at_any_moment_has_no_open_end(data, steps: int) -> None:
-    run = Simulation(data.draw)
+    run = Simulation(data.draw, ENDS, rules_drawn=True)
     run.build()
     run.obey(run.machine.begin(list(run.machine.nodes), run.now))
     for _ in range(steps):
-        if run.ready:
-            run.attempt(run.ready.pop())
+        if run.ready or run.waiting:
+            run.step()
     finished_before = {node: node.state for node in run.machine.nodes if node.state.is_finished()}
 
-    run.machine.abandon("Interrupted.", run.now)
+    run.obey(run.machine.abandon("Interrupted.", run.now))
 
     assert run.machine.unfinished == 0
     for node in run.machine.nodes:
         assert node.state == finished_before.get(node, node.state)
         assert node in finished_before or node.state.is_cancelled()
+    for node in run.waiting:
+        assert run.machine.woken(node) == []
+
+
+@given(st.data())
+def test_a_task_added_while_the_run_goes_on_is_as_if_it_had_been_there(data) -> None:
+    run = Simulation(data.draw, ENDS, rules_drawn=True)
+    run.build()
+    run.obey(run.machine.begin(list(run.machine.nodes), run.now))
+    for number in range(data.draw(st.integers(1, 3))):
+        for _ in range(data.draw(st.integers(0, 4))):
+            if run.ready or run.waiting:
+                run.step()
+        nodes = [node for node in run.machine.nodes if node.parent is None]
+        before = data.draw(st.lists(st.sampled_from(nodes), max_size=3)) if nodes else []
+        late = run.machine.add(f"late{number}", run.now, before, rules=run.rules())
+        run.obey(run.machine.begin([late], run.now))
+    while run.ready or run.waiting:
+        run.step()
+
+    assert run.machine.unfinished == 0
+    for node in run.machine.nodes:
+        assert node.held == (node.state.type not in FINISHED)
 
 
 def test_what_is_released_last_is_run_first_and_roots_run_in_their_order() -> None:

@@ -10,12 +10,22 @@ from blocks_flows import executors
 def test_the_public_names_are_these() -> None:
     assert blocks_flows.__all__ == [
         "Flow",
+        "FunctionFlow",
         "Parameter",
         "Task",
+        "case",
         "context",
+        "exponential_backoff",
+        "flatten",
         "flow",
         "get_run_logger",
+        "ifelse",
+        "merge",
+        "signals",
+        "switch",
         "task",
+        "task_input_hash",
+        "triggers",
         "unmapped",
     ]
     assert blocks_flows.__all__ == sorted(blocks_flows.__all__)

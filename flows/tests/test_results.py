@@ -1,17 +1,36 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from conftest import ShelfStorage
+from pydantic import PrivateAttr
 
 from blocks_core import use_library
 from blocks_core.errors import PathNotFound
 from blocks_core.testing import memory_library
 from blocks_flows import Flow, Parameter, flow, task
-from blocks_flows.errors import ResultInvalid, ResultNotStorable, ResultStorageMissing
+from blocks_flows.errors import ResultInvalid, ResultNotStorable, ResultRefused, ResultStorageMissing
 from blocks_flows.executors import LocalDaskExecutor
-from blocks_flows.results import read_header, read_result, write_result
+from blocks_flows.results import StoredResult, read_header, read_recorded, read_result, write_result
+
+
+class CountingShelf(ShelfStorage, slug="test-counting-shelf"):
+    """Knows how many bytes were asked of it, and in how many pieces it was written."""
+
+    _ranges: list[tuple[int, int | None]] = PrivateAttr(default_factory=list)
+    _pieces: list[int] = PrivateAttr(default_factory=list)
+
+    def read(self, path: str, *, start: int = 0, end: int | None = None) -> bytes:
+        self._ranges.append((start, end))
+        return super().read(path, start=start, end=end)
+
+    def open_write(self, path: str):
+        file, pieces = super().open_write(path), self._pieces
+        write = file.write
+        file.write = lambda data: pieces.append(len(data)) or write(data)
+        return file
 
 
 @pytest.mark.parametrize("serializer", ["cloudpickle", "json"])
@@ -36,6 +55,45 @@ def test_the_first_line_says_what_follows(shelf) -> None:
     assert (read.serializer, read.size, read.expires) == ("json", 102, expires)
 
 
+def test_a_header_is_read_without_the_value() -> None:
+    shelf = CountingShelf()
+    stored = write_result(shelf, "x" * 1_000_000)
+    assert read_header(shelf, stored.path).size > 1_000_000
+    assert shelf._ranges == [(0, 4096)]
+
+
+def test_a_large_value_is_written_in_pieces_and_a_small_one_at_once() -> None:
+    shelf = CountingShelf()
+    value = bytes(range(256)) * 80_000
+    stored = write_result(shelf, value)
+    assert read_result(shelf, stored.path) == value
+    line, *pieces = shelf._pieces
+    assert line < 300
+    assert pieces == [8 << 20, 8 << 20, len(shelf.files[stored.path]) - line - (16 << 20)]
+    shelf._pieces.clear()
+    write_result(shelf, "small")
+    assert shelf._pieces == []
+
+
+@pytest.mark.parametrize("length", [0, 50, 300, 4096])
+def test_a_file_that_was_cut_is_refused(shelf, length) -> None:
+    stored = write_result(shelf, list(range(5000)))
+    shelf.files[stored.path] = shelf.files[stored.path][:length]
+    with pytest.raises(ResultInvalid):
+        read_result(shelf, stored.path)
+
+
+def test_a_result_is_over_when_it_says_so_or_is_older_than_allowed(shelf) -> None:
+    made = datetime(2026, 1, 1, tzinfo=UTC)
+    stored = write_result(shelf, 1, now=made, expires=made + timedelta(days=2))
+    header = read_header(shelf, stored.path)
+    assert stored.path.startswith("2026/1/1/")
+    assert not header.is_over(made + timedelta(days=1))
+    assert header.is_over(made + timedelta(days=2))
+    assert header.is_over(made + timedelta(days=1), lifetime_seconds=3600)
+    assert not header.is_over(made + timedelta(minutes=59), lifetime_seconds=3600)
+
+
 def test_a_changed_result_is_refused_before_it_is_unpickled(shelf) -> None:
     stored = write_result(shelf, "value")
     shelf.files[stored.path] = shelf.files[stored.path].replace(b"value", b"valve")
@@ -43,7 +101,9 @@ def test_a_changed_result_is_refused_before_it_is_unpickled(shelf) -> None:
         read_result(shelf, stored.path)
 
 
-@pytest.mark.parametrize("data", [b"", b"{}\n", b"no header\npayload", b'{"format": 2}\n'])
+@pytest.mark.parametrize(
+    "data", [b"", b"{}\n", b"no header\npayload", b'{"format": 2}\n', b"[" * 3000 + b"\n"]
+)
 def test_a_file_that_is_no_result_is_refused(shelf, data) -> None:
     shelf.files["a.result"] = data
     with pytest.raises(ResultInvalid, match=r"shelf://a\.result is no result"):
@@ -106,3 +166,46 @@ def test_a_result_to_keep_needs_a_storage(last_run) -> None:
     with pytest.raises(ResultStorageMissing, match="result_storage='s3/results'"):
         f.run()
     assert last_run()["state_type"] == "Crashed"
+
+
+class Trap:
+    """Says when it is unpickled."""
+
+    sprung: list[str] = []
+
+    def __reduce__(self):
+        return Trap.sprung.append, ("run",)
+
+
+def test_a_recorded_result_is_read_from_the_storage_that_the_task_names(shelf) -> None:
+    stored = write_result(shelf, {"a": 1})
+    assert read_recorded(stored, shelf) == {"a": 1}
+    with use_library(memory_library()):
+        shelf.save("results")
+        stored = write_result(shelf, 2)
+        assert stored.storage == "test-shelf/results"
+        assert read_recorded(stored, shelf) == 2
+
+
+def test_a_row_that_names_another_storage_is_refused_and_nothing_is_unpickled(shelf) -> None:
+    other = ShelfStorage()
+    with use_library(memory_library()):
+        other.save("uploads")
+        shelf.save("results")
+        forged = write_result(other, Trap())
+        for named in (shelf, "test-shelf/results"):
+            with pytest.raises(
+                ResultRefused, match=r"'test-shelf/uploads'.*keeps results in 'test-shelf/results'"
+            ):
+                read_recorded(forged, named)
+        with pytest.raises(ResultRefused, match="keeps no results"):
+            read_recorded(forged, None)
+    assert Trap.sprung == []
+
+
+def test_an_unsaved_storage_is_known_by_where_its_files_are(shelf) -> None:
+    stored = write_result(shelf, Trap())
+    moved = StoredResult(stored.storage, stored.path, "shelf-of-others://x")
+    with pytest.raises(ResultRefused, match="would keep it at shelf://"):
+        read_recorded(moved, shelf)
+    assert Trap.sprung == []

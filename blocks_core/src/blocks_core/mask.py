@@ -24,6 +24,9 @@ _MIN_CHARACTERS_OF_A_PART: Final = 8
 _MAX_CHARACTERS: Final = 20_000
 """Of a longer secret only so much is looked for in its other forms, which would take time and memory for it all."""
 
+_MIN_CHARACTERS_TO_SEARCH: Final = 10_000
+"""Of a text in which each form is searched by itself, at the speed of C."""
+
 _MAX_CHARACTERS_INSIDE: Final = 1_000
 """Of a secret that is looked for as it is written by one program and then by another."""
 
@@ -53,6 +56,10 @@ class Mask:
                     self._forms.setdefault(form[: self._min_characters], []).append(form)
             self._known |= new
 
+    def secrets_in(self, data: bytes) -> list[str]:
+        """Return the secrets that stand, as they are, in bytes such as those of a pickle."""
+        return [each for each in tuple(self._known) if each.encode(errors="surrogatepass") in data]
+
     def hide(self, text: str) -> str:
         """Return a text with each secret in it replaced; where two overlap, both are taken out whole."""
         forms, first = self._forms, self._min_characters
@@ -69,6 +76,15 @@ class Mask:
                     end = max(end, place + len(form))
                     start = end
         return "".join((*kept, text[start:])) if kept else text
+
+    def is_in(self, text: str) -> bool:
+        """Tell whether a secret stands in a text; of a long one this takes less time than to hide them."""
+        forms = self._forms
+        if not forms:
+            return False
+        if len(text) < _MIN_CHARACTERS_TO_SEARCH:
+            return self.hide(text) != text
+        return any(form in text for begun in list(forms.values()) for form in list(begun))
 
 
 SECRETS_IN_USE: Final = Mask(min_characters=MIN_CHARACTERS)

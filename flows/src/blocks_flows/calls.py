@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from blocks_flows.context import Frame
-from blocks_flows.results import StoredResult
+from blocks_flows.results import DefaultResult, StoredResult
 from blocks_flows.tasks import Task
 
 
@@ -23,6 +23,18 @@ class TaskCall:
     """A storage block, its address, or None: the result is not kept."""
     serializer: str | None = None
     """The flow's, for tasks that name none; None is `cloudpickle`."""
+    timeout_seconds: float | None = None
+    """How long the task's own code may take; a pool that ends it by itself sets None."""
+
+    @property
+    def is_bare(self) -> bool:
+        """Tell whether nothing comes before or behind the task's own code: its value is not kept, nor looked for."""
+        return self.storage is None
+
+    @property
+    def is_cached_only(self) -> bool:
+        """Tell whether the value is kept for the cache alone: nobody says that it is to be kept, nor where."""
+        return isinstance(self.storage, DefaultResult) and not self.task.options.persist_result
 
 
 @dataclass(slots=True)

@@ -1,14 +1,18 @@
-"""`block run ls`, `block run inspect` and `block run logs`."""
+"""`block run`: `ls`, `inspect` and `logs`, and what `restart_commands` has."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from blocks_core.errors import BlocksError
+from blocks_flows.claiming import OPEN, end_all_dead, end_dead, life_of_run, record_lost
+from blocks_flows.liveness import Life
+from blocks_flows.restart_commands import cancel, restart, resume
 from blocks_flows.run_logs import level_name
 from blocks_flows.runs import RunFilter, RunRecords
 from blocks_registry.output import emit_note, emit_record, emit_rows, emit_text, examples, output_option
@@ -24,9 +28,9 @@ _RUN_COLUMNS = (
 _TIMES = {"scheduled_at", "state_at", "started_at", "ended_at", "at"}
 
 
-@click.group("run", epilog=examples("block run ls", "block run inspect 3f2a", "block run logs 3f2a"))
+@click.group("run", epilog=examples("block run ls", "block run inspect 3f2a", "block run restart 3f2a"))
 def run() -> None:
-    """See the runs of flows: how they went, what their tasks did, what they logged."""
+    """See the runs of flows: how they went, what their tasks did, what they logged; restart them."""
 
 
 @run.command(
@@ -45,6 +49,9 @@ def run() -> None:
 def list_runs(flow: str | None, state: str | None, limit: int, output: str) -> None:
     """List flow runs, the newest first."""
     with _records() as records:
+        with suppress(BlocksError):  # a database that cannot be written can be read all the same
+            record_lost(records)
+            end_all_dead(records)
         found = records.list_runs(RunFilter(flow, state, limit))
     rows = [_dated(row) for row in found] if output == "json" else [_summary(row) for row in found]
     emit_rows(output, rows, _RUN_COLUMNS, empty="No flow runs are recorded here, or none fits the filters.")
@@ -59,7 +66,12 @@ def inspect_run(run_id: str, output: str) -> None:
     ID is the run's id, or as much of its beginning as tells it from others.
     """
     with _records() as records:
+        with suppress(BlocksError):
+            record_lost(records, run_id)
         found = records.find_run(run_id)
+        with suppress(BlocksError):
+            if end_dead(records, found):
+                found = records.find_run(found["id"])
         key = found["id"]
         parts = {
             "states": [row for row in records.states(key) if output == "json" or row["task_run_id"] is None],
@@ -100,6 +112,10 @@ def show_logs(run_id: str, output: str) -> None:
         emit_text(f"[{when}] {level_name(row['level'])} - {row['logger']} | {row['message']}")
 
 
+for _command in (restart, resume, cancel):
+    run.add_command(_command)
+
+
 @contextmanager
 def _records() -> Generator[RunRecords]:
     records = RunRecords()
@@ -117,10 +133,18 @@ def _summary(row: dict[str, Any]) -> dict[str, Any]:
         **shown,
         "id": row["id"][:8],
         "flow": row.get("flow_name"),
-        "state": row["state_name"],
+        "state": _state_of(row),
         "started": shown["started_at"],
         "seconds": seconds,
     }
+
+
+def _state_of(row: dict[str, Any]) -> str:
+    """Return a state's name, with a hint where nobody can tell whether that still holds."""
+    is_open_flow_run = "process_mark" in row and row["state_type"] in OPEN
+    if is_open_flow_run and life_of_run(row) is Life.UNKNOWN:
+        return f"{row['state_name']} (on '{row['host']}')"
+    return row["state_name"]
 
 
 def _record(row: dict[str, Any]) -> dict[str, Any]:

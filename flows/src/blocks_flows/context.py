@@ -6,6 +6,7 @@ a run, `context.get("flow_run_id")` is None there.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -47,6 +48,10 @@ class RunFacts:
     """Takes what is logged: a `run_logs.RunLog`."""
     tags: tuple[str, ...] = ()
     parent_flow_run_id: str | None = None
+    run_count: int = 1
+    """Which try this is, counted from 1."""
+    lineage: Any = field(default=None, repr=False, compare=False)
+    """What child runs turn to: a `lineages.Lineage`; None in another process."""
 
 
 @dataclass(slots=True)
@@ -60,11 +65,48 @@ class Frame:
     task_run_name: str = ""
     map_index: int = -1
     tags: tuple[str, ...] = ()
+    is_async: bool = False
+    """The code is awaited, so that it can await in turn."""
     stdout: Any = field(default=None, repr=False)
     """Takes what a task prints, if it asked for that."""
+    slug: str = ""
+    """Of the task that runs here."""
+    coming: Any = field(default=None, repr=False)
+    """What a flow that is run here is told: a `lineages.Again` or `Loading`."""
+    resume: bool = False
+    """Somebody approved the task, which had been paused."""
+    counts: dict[str, int] | None = field(default=None, repr=False)
+    """How many tasks and flows of each name were called here."""
+
+    def number(self, name: str) -> str:
+        """Return the slug of what is called here: the same in a restarted run, if all is called in the same order."""
+        if self.counts is None:
+            self.counts = {}
+        count = self.counts[name] = self.counts.get(name, 0) + 1
+        if not self.slug:
+            return f"{name}-{count}"
+        place = "" if self.map_index < 0 else f"[{self.map_index}]"
+        return f"{self.slug}{place}/{name}-{count}"
 
 
 FRAME: ContextVar[Frame | None] = ContextVar("blocks_flows.frame", default=None)
+
+
+def running_loop() -> Any:
+    """Return the event loop that runs in this thread, or None."""
+    events = sys.modules.get("asyncio.events")  # where nobody has imported it, none runs
+    return None if events is None else events._get_running_loop()  # pyright: ignore[reportPrivateUsage]
+
+
+def loop_to_await() -> Any:
+    """Return the event loop of the calling code, if that can await; None: it cannot, even if a loop waits for it.
+
+    So it is with a plain function that an async one called: a loop runs in its thread, and it cannot await.
+    """
+    loop, frame = running_loop(), FRAME.get()
+    if frame is None or frame.is_async or frame.host is None:
+        return loop
+    return None if getattr(frame.host, "loop", None) is loop else loop
 
 
 class RunContext:
@@ -110,6 +152,7 @@ _READERS: dict[str, Callable[[Frame, RunFacts], Any]] = {
     "map_index": lambda frame, _run: None if frame.map_index < 0 else frame.map_index,
     "parameters": lambda _frame, run: run.parameters,
     "parent_flow_run_id": lambda _frame, run: run.parent_flow_run_id,
+    "resume": lambda frame, _run: frame.resume or None,
     "scheduled_start_time": _scheduled_start_time,
     "tags": lambda frame, run: (*run.tags, *frame.tags),
     "task_name": lambda frame, _run: frame.task_name or None,

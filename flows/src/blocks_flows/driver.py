@@ -19,16 +19,25 @@ from blocks_flows.arguments import MappedArguments
 from blocks_flows.calls import Outcome, TaskCall
 from blocks_flows.context import Frame, Host
 from blocks_flows.entries import Entry, Kept, Surroundings
-from blocks_flows.errors import EngineFailed, ResultStorageMissing, RunStopped, TaskTimedOut, WorkerLost
-from blocks_flows.executors import InlinePool, Pool, is_stack_deep, run_on_new_stack
+from blocks_flows.errors import (
+    EngineFailed,
+    ResultStorageMissing,
+    RunStopped,
+    TaskCancelled,
+    TaskTimedOut,
+    WorkerLost,
+)
 from blocks_flows.failures import describe
 from blocks_flows.machine import Machine
 from blocks_flows.nodes import Command, Expand, Node, Record, Run, Wait
 from blocks_flows.parameters import Parameter
 from blocks_flows.performing import perform
+from blocks_flows.pools import Pool
 from blocks_flows.recording import Recorder
+from blocks_flows.results import DefaultResult
 from blocks_flows.run_logs import TASK_LOGGER, RunLog, traceback_of
-from blocks_flows.signals import Signal
+from blocks_flows.signals import SUCCESS, Signal
+from blocks_flows.stacks import is_stack_deep, run_on_new_stack
 from blocks_flows.states import FAILED, FINISHED, State, StateType
 from blocks_flows.tasks import Task
 
@@ -52,6 +61,11 @@ class Driver:
         self._carrying = 0
         self._stopped = False
         self._broken: BaseException | None = None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Tell whether the run was told to stop, so that what waits for others need not."""
+        return self._stopped
 
     @property
     def pool(self) -> Pool:
@@ -120,7 +134,7 @@ class Driver:
         """Take note that a try begins and return its call; None: there is nothing to run any more."""
         entry: Entry = node.note
         if self._given.earlier is not None and node.attempts == 0:
-            kept = self._given.earlier.value_of(entry.slug, node.map_index)
+            kept = self._given.earlier.value_of(entry.slug, node.map_index, entry.storage)
             if kept is not None:
                 self._restore(node, kept)
                 return None
@@ -139,9 +153,13 @@ class Driver:
         """Take note of what a try came to."""
         error = outcome.error
         may_retry = True
-        if error is None:
-            if self._given.checkpoint is not None:
-                self._given.checkpoint.keep(node.note.slug, node.map_index, node.run_id, outcome)
+        if error is None or isinstance(error, SUCCESS):
+            entry: Entry = node.note
+            if self._given.checkpoint is not None and entry.is_kept:
+                kept = outcome if error is None else Outcome(error.result)
+                self._given.checkpoint.keep(entry.slug, node.map_index, node.run_id, kept)
+        elif isinstance(error, TaskCancelled):
+            may_retry = False
         elif not isinstance(error, Signal):
             text = f"Task '{node.name}': Exception encountered during task execution!\n"
             self._log.say(TASK_LOGGER, logging.ERROR, text + traceback_of(error), node.run_id)
@@ -182,7 +200,11 @@ class Driver:
         frame = Frame(
             self.host, self._given.facts, task.name, node.run_id, node.name, node.map_index, task.options.tags
         )
-        return TaskCall(task, args, kwargs, frame, entry.storage, self._given.serializer), None
+        frame.slug = entry.slug
+        if self._given.earlier is not None:
+            frame.resume = self._given.earlier.approves(entry.slug, node.map_index)
+        limit = task.options.timeout_seconds
+        return TaskCall(task, args, kwargs, frame, entry.storage, self._given.serializer, limit), None
 
     def _restore(self, node: Node, kept: Kept) -> None:
         """Let a task be what it was before the run was restarted."""
@@ -234,6 +256,8 @@ class Driver:
         """Raise EngineFailed if a thread met what the engine did not foresee, or the interrupt that one met."""
         if isinstance(self._broken, KeyboardInterrupt):
             raise KeyboardInterrupt(*self._broken.args) from self._broken
+        if isinstance(self._broken, EngineFailed):
+            raise self._broken
         if self._broken is not None:
             raise EngineFailed(
                 f"Flow '{self._given.facts.flow_name}' was stopped by a fault of the engine, not of a task: "
@@ -287,13 +311,24 @@ class Driver:
         try:
             self._obey(commands)
         finally:
-            calls: list[Callable[[], object]] = []
             with self._lock:
                 self._carrying -= 1
-                for node in [each for each in self._awaited if self._is_done(each)]:
-                    calls += self._awaited.pop(node)
+                calls = self._take_awaited(commands)
             for call in calls:
                 call()
+
+    def _take_awaited(self, commands: list[Command]) -> list[Callable[[], object]]:
+        """Return what is to be called, now that these commands were carried out."""
+        if not self._awaited:
+            return []
+        nodes: Iterable[Node | None] = (None, *(command.node for command in commands))
+        if any(command.node.held for command in commands):  # and with it what waits for it
+            nodes = list(self._awaited)
+        calls: list[Callable[[], object]] = []
+        for node in nodes:
+            if node in self._awaited and self._is_done(node):
+                calls += self._awaited.pop(node)
+        return calls
 
     def _obey(self, commands: list[Command]) -> None:
         ready: list[Node] = []
@@ -302,7 +337,7 @@ class Driver:
             if isinstance(command, Record):
                 self._recorder.record(node, command.state, command.old)
             elif isinstance(command, Run):
-                inline: InlinePool | None = node.note.inline
+                inline: Pool | None = node.note.inline
                 if inline is None:
                     ready.append(node)
                 else:
@@ -359,6 +394,8 @@ class Driver:
         if wanted is False or isinstance(task, Parameter):
             return None
         storage = task.options.result_storage or self._given.storage
+        if storage is None and (task.options.cache is not None or task.options.storage_key is not None):
+            return DefaultResult()
         if storage is None and wanted:
             raise ResultStorageMissing(
                 f"Task '{task.name}' is to keep its result (persist_result=True), and there is no storage for it. "
@@ -371,6 +408,8 @@ def _kind_of(error: BaseException, at: float) -> State | None:
     """Return a state with the type and name of a failure that is not like any other."""
     if isinstance(error, TaskTimedOut):
         return State(StateType.FAILED, "TimedOut", at)
+    if isinstance(error, TaskCancelled):
+        return State(StateType.CANCELLED, "Cancelled", at)
     if isinstance(error, WorkerLost):
         return State(StateType.CRASHED, "Crashed", at)
     return None

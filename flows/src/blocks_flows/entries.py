@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from blocks_flows.arguments import Arguments, MappedArguments, Reference
 from blocks_flows.calls import Outcome
 from blocks_flows.context import RunFacts
-from blocks_flows.executors import Executor, InlinePool
 from blocks_flows.journal import Journal
 from blocks_flows.nodes import Node
+from blocks_flows.pools import Executor, Pool
 from blocks_flows.results import StoredResult
 from blocks_flows.states import FINISHED, State
 from blocks_flows.tasks import Task
@@ -40,8 +41,15 @@ class Earlier(Protocol):
         """Return the id and the revision of a task run; None: it had not begun."""
         ...
 
-    def value_of(self, slug: str, map_index: int) -> Kept | None:
-        """Return the value of a task run that succeeded and need not be run again."""
+    def value_of(self, slug: str, map_index: int, storage: Any) -> Kept | None:
+        """Return the value of a task run that succeeded and need not be run again.
+
+        Args:    storage: where the task keeps its results, as its code says now.
+        """
+        ...
+
+    def is_recorded(self, slug: str, map_index: int) -> bool:
+        """Tell whether the record has a task run as a success already."""
         ...
 
     def approves(self, slug: str, map_index: int) -> bool:
@@ -60,7 +68,17 @@ class Checkpoint(Protocol):
 class Entry:
     """What the driver knows of a node and the machine need not; a mapped task's children share one."""
 
-    __slots__ = ("arguments", "elements", "inline", "references", "slug", "storage", "task")
+    __slots__ = (
+        "arguments",
+        "context",
+        "elements",
+        "inline",
+        "is_kept",
+        "references",
+        "slug",
+        "storage",
+        "task",
+    )
 
     def __init__(
         self, task: Task, slug: str, arguments: Arguments, references: Mapping[Reference, Node]
@@ -71,10 +89,14 @@ class Entry:
         self.references = references
         self.storage: Any = None
         """Where its result is kept; None: it is not."""
+        self.is_kept = not task.is_quick and task.options.persist_result is not False
+        """Its value is kept for a restart of the run."""
         self.elements: MappedArguments | None = None
         """Of a mapped task, from its expansion on."""
-        self.inline: InlinePool | None = None
-        """Where to run it instead of in the run's pool: in the thread that called it."""
+        self.inline: Pool | None = None
+        """Where to run it instead of in the run's pool: in the thread, or on the event loop, that called it."""
+        self.context: Context | None = None
+        """Of what is awaited: the context variables of the code that called it."""
 
     def look_up(self, reference: Reference) -> Any:
         """Return the value that a reference stands for."""
@@ -82,17 +104,18 @@ class Entry:
         return node.state.result if node.state.type in FINISHED else _ChildValues(node)
 
 
-class _ChildValues:
+class _ChildValues(Sequence[Any]):
     """The values of a mapped task that is not finished: each is asked for when its run is."""
 
     def __init__(self, node: Node) -> None:
-        self._children = node.children or []
+        self._children: list[Node] = node.children or []
 
     def __len__(self) -> int:
         return len(self._children)
 
-    def __getitem__(self, index: int) -> Any:
-        return self._children[index].state.result
+    def __getitem__(self, index: Any) -> Any:
+        children: Any = self._children
+        return children[index].state.result
 
 
 @dataclass(frozen=True, slots=True)

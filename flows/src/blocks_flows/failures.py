@@ -11,6 +11,10 @@ _MAX_READ: Final = 1_000_000
 """Of an exception's text: more would take long to look through."""
 
 
+class RemoteTraceback(Exception):
+    """The traceback of an exception that came from another process, as its cause: a text, without secrets."""
+
+
 def describe(error: BaseException) -> str:
     """Return an exception as a short text: its class and what it says, without the secrets in use."""
     try:

@@ -70,6 +70,7 @@ _EVENT = ("id", "flow_run_id", "task_run_id", "at")
 _ABOUT = (
     *("id", "flow_name", "name", "version", "parent_flow_run_id", "parent_task_run_id"),
     *("parameters", "tags", "scheduled_at", "host", "process_id"),
+    *("process_mark", "entry_point", "working_directory", "slug"),
 )
 FLOW_RUNS: Final = Table("flow_runs", (*_ABOUT, *_STATE, *_RESULT), False)
 TASK_RUNS: Final = Table(

@@ -20,8 +20,10 @@ from blocks_core.errors import FieldProblem
 from blocks_core.masking import SECRETS_IN_USE, secret_texts, without
 from blocks_core.names import suggest
 from blocks_core.secret import is_secret
+from blocks_flows.block_parameters import takes_address
 from blocks_flows.context import FRAME
 from blocks_flows.errors import FlowInvalid, ParametersInvalid, RunMissing
+from blocks_flows.parameter_schemas import schema_of_signature
 from blocks_flows.tasks import Graph, Task
 
 _REQUIRED: Final = object()
@@ -37,6 +39,8 @@ class Parameter(Task):
     Args:    default: JSON-able; without one the parameter is required.
     Raises:  FlowInvalid.
     """
+
+    is_quick = True
 
     def __init__(self, name: str, default: Any = _REQUIRED, *, description: str = "") -> None:
         if default is not _REQUIRED:
@@ -56,9 +60,9 @@ class Parameter(Task):
     def __repr__(self) -> str:
         return f"<Parameter: {self.name}>"
 
-    def _placed(self, what: str) -> Graph:
+    def _placed(self, what: str, flow: Any = None) -> Graph:
         self._declare()  # it may belong to several flows: the one that is declared now is meant
-        return super()._placed(what)
+        return super()._placed(what, flow)
 
     def _declare(self) -> None:
         frame = FRAME.get()
@@ -97,9 +101,17 @@ class SignatureParameters:
         """
         known = self.signature.parameters
         takes_any = any(each.kind is each.VAR_KEYWORD for each in known.values())
-        unknown = [] if takes_any else [_unknown(name, known) for name in kwargs if name not in known]
-        if unknown:
-            raise ParametersInvalid(self._flow, unknown)
+        problems = [] if takes_any else [_unknown(name, known) for name in kwargs if name not in known]
+        if not args:
+            problems += [
+                FieldProblem(name, "a value is needed, as there is no default")
+                for name, each in known.items()
+                if name not in kwargs
+                and each.default is each.empty
+                and each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
+            ]
+        if problems:
+            raise ParametersInvalid(self._flow, problems)
         try:
             bound = self.signature.bind(*args, **kwargs)
         except TypeError as error:
@@ -129,6 +141,11 @@ class SignatureParameters:
         for place, name in enumerate(names):
             bound.arguments[name] = getattr(checked, f"p{place}")
 
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of the parameters."""
+        hints = _annotations_of(self._flow, self._fn)
+        return schema_of_signature(self._flow, self.signature, hints)
+
     def _checked_names(self) -> list[str]:
         """Return the parameters with an annotation; `*args` and `**kwargs` are taken as they come."""
         return [
@@ -140,7 +157,7 @@ class SignatureParameters:
     def _make_model(self, names: list[str]) -> type[BaseModel]:
         hints = _annotations_of(self._flow, self._fn)
         fields: dict[str, Any] = {
-            f"p{place}": (hints[name], Field(alias=name)) for place, name in enumerate(names)
+            f"p{place}": (takes_address(hints[name]), Field(alias=name)) for place, name in enumerate(names)
         }
         config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True)
         return create_model("Parameters", __config__=config, **fields)

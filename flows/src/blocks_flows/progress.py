@@ -9,34 +9,23 @@ counts of each task, at most that often and once at the end.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import fields
 from threading import Lock
 from time import monotonic
-from typing import Any, Final
+from typing import Final, TextIO
 
 from blocks_flows.failures import describe
 from blocks_flows.nodes import Node
+from blocks_flows.progress_counts import Counts, duration, notes
 from blocks_flows.run_logs import bare_stdout
-from blocks_flows.states import FAILED, FINISHED, State
+from blocks_flows.states import FINISHED, State, StateType
 
 _LOGGER: Final = logging.getLogger("blocks_flows.Progress")
 LIVE_SECONDS: Final = 0.1
 PLAIN_SECONDS: Final = 2.0
-
-
-@dataclass(slots=True)
-class Counts:
-    """How many runs of one task are where."""
-
-    running: int = 0
-    done: int = 0
-    failed: int = 0
-    expected: int = 0
-    """Known to come, all told: of a mapped task its children, from its expansion on."""
-    place: int = field(default=0, compare=False)
-    """Among the tasks, in the order in which they were placed."""
 
 
 class Display:
@@ -48,7 +37,8 @@ class Display:
         self._every_seconds = every_seconds
         self._shown_at = monotonic()
         self._is_broken = False
-        self._running: set[Node] = set()
+        self._open: dict[Node, str] = {}
+        """Of each run that has begun and is not over, where it was counted last."""
         self._lock = Lock()
 
     def changed(self, node: Node, state: State, task_name: str) -> None:
@@ -83,16 +73,32 @@ class Display:
             _LOGGER.warning("The progress cannot be shown, and the flow goes on: %s", describe(error))
 
     def _count(self, counts: Counts, node: Node, state: State) -> None:
-        if state.type in FINISHED:
-            if node in self._running:
-                self._running.discard(node)
-                counts.running -= 1
-            counts.failed += state.type in FAILED
-            counts.done += state.type not in FAILED
-        elif node not in self._running:
-            self._running.add(node)
-            counts.running += 1
-        counts.expected = max(counts.expected, counts.done + counts.failed + counts.running)
+        before = self._open.pop(node, None)
+        if before is not None:
+            setattr(counts, before, getattr(counts, before) - 1)
+        kind = _BY_TYPE[state.type] if state.name != "TriggerFailed" else "not_run"
+        setattr(counts, kind, getattr(counts, kind) + 1)
+        if state.type not in FINISHED:
+            self._open[node] = kind
+        counts.retried += state.type is StateType.RETRYING
+        counts.skipped += state.type is StateType.SKIPPED
+        counts.cached += state.is_cached()
+        counts.expected = max(counts.expected, counts.ended + counts.open)
+
+
+_BY_TYPE: Final = {
+    StateType.SCHEDULED: "running",
+    StateType.PENDING: "running",
+    StateType.RUNNING: "running",
+    StateType.RETRYING: "retrying",
+    StateType.PAUSED: "paused",
+    StateType.CANCELLING: "running",
+    StateType.CANCELLED: "cancelled",
+    StateType.SUCCESS: "done",
+    StateType.SKIPPED: "done",
+    StateType.FAILED: "failed",
+    StateType.CRASHED: "failed",
+}
 
 
 @contextmanager
@@ -111,41 +117,49 @@ def shown_progress(flow_name: str, wanted: bool | Display) -> Generator[tuple[Di
     if stdout is None:
         yield ()
         return
-    if not stdout.isatty():
-        display = Display(lambda counts: print(_line(flow_name, counts), file=stdout), PLAIN_SECONDS)
-        try:
-            yield (display,)
-        finally:
-            display.end()
-        return
-    from rich.live import Live  # late: start-up time; only terminals need it
-
-    with Live(refresh_per_second=10) as live:
-        display = Display(lambda counts: live.update(_table(flow_name, counts)), LIVE_SECONDS)
-        try:
-            yield (display,)
-        finally:
-            display.end()
+    began_at = monotonic()
+    opened = _live if stdout.isatty() and os.environ.get("TERM") not in ("dumb", "unknown") else _plain
+    display: Display | None = None
+    try:
+        with opened(flow_name, stdout) as display:
+            try:
+                yield (display,)
+            finally:
+                display.end()
+    finally:
+        if display is not None:
+            with suppress(OSError, ValueError):  # closed, as by `| head`: that ends no flow
+                print(summary(flow_name, display.counts, monotonic() - began_at), file=stdout)
 
 
-def _line(flow_name: str, counts: dict[str, Counts]) -> str:
-    parts = [
-        f"{task} {each.done}/{each.expected}" + (f" ({each.failed} failed)" if each.failed else "")
-        for task, each in counts.items()
-    ]
+@contextmanager
+def _live(flow_name: str, stdout: TextIO) -> Generator[Display]:
+    from blocks_flows.progress_table import live_table  # late: start-up time; only terminals need rich
+
+    with live_table(flow_name, stdout) as show:
+        yield Display(show, LIVE_SECONDS)
+
+
+@contextmanager
+def _plain(flow_name: str, stdout: TextIO) -> Generator[Display]:
+    yield Display(lambda counts: print(line(flow_name, counts), file=stdout), PLAIN_SECONDS)
+
+
+def line(flow_name: str, counts: dict[str, Counts]) -> str:
+    """Return how far each task is, on one line."""
+    parts: list[str] = []
+    for task, each in counts.items():
+        more = notes(each)
+        parts.append(f"{task} {each.done}/{each.expected}" + (f" ({', '.join(more)})" if more else ""))
     return f"Progress of '{flow_name}': {', '.join(parts) or 'nothing has begun'}"
 
 
-def _table(flow_name: str, counts: dict[str, Counts]) -> Any:
-    from rich.progress_bar import ProgressBar  # late: as above
-    from rich.table import Table
-    from rich.text import Text  # names are no markup
-
-    table = Table(title=Text(f"Flow '{flow_name}'"), box=None, pad_edge=False)
-    for heading in ("Task", "", "Done", "Running", "Failed"):
-        table.add_column(heading, justify="left" if heading in ("Task", "") else "right")
-    for task, each in counts.items():
-        bar = ProgressBar(total=max(1, each.expected), completed=each.done + each.failed, width=30)
-        failed = f"[red]{each.failed}[/red]" if each.failed else "0"
-        table.add_row(Text(task), bar, f"{each.done}/{each.expected}", str(each.running), failed)
-    return table
+def summary(flow_name: str, counts: dict[str, Counts], seconds: float) -> str:
+    """Return the last line: how all task runs together ended, and after how long."""
+    total = Counts()
+    for name in [each.name for each in fields(Counts) if each.compare]:
+        setattr(total, name, sum(getattr(each, name) for each in counts.values()))
+    parts = [f"{total.done} of {total.expected} task runs done", *notes(total)]
+    if total.retried:
+        parts.append(f"{total.retried} tried again")
+    return f"Flow '{flow_name}' took {duration(seconds)}: {', '.join(parts)}"

@@ -38,6 +38,11 @@ class Recorder:
         entry: Entry = node.note
         task = entry.task
         self.identify(node, entry)
+        if self._was_recorded(node, entry, state):
+            node.recorded = state
+            for watcher in self._given.watchers:
+                watcher.changed(node, state, task.name)
+            return
         run_id, flow_run_id, kind = node.run_id, self._given.facts.flow_run_id, state.type
         message = SECRETS_IN_USE.hide(state.message)
         is_finished = kind in FINISHED
@@ -61,6 +66,18 @@ class Recorder:
         options = task.options
         if options.state_handlers or options.on_failure or options.on_completion:
             self._tell_task(task, node, state, old)
+
+    def _was_recorded(self, node: Node, entry: Entry, state: State) -> bool:
+        """Tell whether a task has succeeded before the run was restarted, and the record says so."""
+        earlier = self._given.earlier
+        if (
+            earlier is None
+            or state.type is not StateType.SUCCESS
+            or node.attempts
+            or node.children is not None
+        ):
+            return False
+        return earlier.is_recorded(entry.slug, node.map_index)
 
     def _say(self, node: Node, state: State, is_finished: bool) -> None:
         is_mapped = state.name == "Mapped"

@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from threading import Lock
 from time import localtime, strftime, time
@@ -20,6 +20,7 @@ from typing import Any, Final, TextIO, cast
 from blocks_core.masking import SECRETS_IN_USE, MaskingFilter
 from blocks_flows.context import FRAME, Frame
 from blocks_flows.errors import RunMissing, SettingInvalid
+from blocks_flows.failures import RemoteTraceback
 from blocks_flows.journal import LOGS, Journal
 
 ROOT: Final = logging.getLogger("blocks_flows")
@@ -43,14 +44,19 @@ class RunLog:
 
     def say(self, logger: logging.Logger, level: int, text: str, task_run_id: str | None = None) -> None:
         """Keep a line of the engine's own, and show it."""
-        at = time()
-        text = SECRETS_IN_USE.hide(text)
+        self.pass_on(time(), level, logger, SECRETS_IN_USE.hide(text), task_run_id)
+
+    def pass_on(
+        self, at: float, level: int, logger: logging.Logger, text: str, task_run_id: str | None
+    ) -> None:
+        """Keep a line that holds no secret, and show it."""
         self.add(at, level, logger.name, text, task_run_id)
         if len(ROOT.handlers) == 2 and not logger.handlers:  # a record would be made for nobody else
             if level >= _SHOWN.level:
                 _show(_line(at, level, logger.name, text))
         else:
             record = logging.LogRecord(logger.name, level, "", 0, text, None, None)
+            record.created, record.msecs = at, at % 1 * 1000
             record.kept = True  # type: ignore[attr-defined]
             logger.handle(record)
 
@@ -90,11 +96,15 @@ _showing = Lock()
 
 
 def _show(line: str) -> None:
-    """Write a line; where another thread is writing, leave it to that one and go on.
+    show_text(line + "\n")
+
+
+def show_text(text: str) -> None:
+    """Write a text as it is; where another thread is writing, leave it to that one and go on.
 
     Each write gives up the GIL, so threads that waited for each other here would do little else.
     """
-    _shown_lines.append(line + "\n")
+    _shown_lines.append(text)
     while _shown_lines and _showing.acquire(blocking=False):
         try:
             _write_shown()
@@ -150,6 +160,12 @@ def prepare_logging() -> None:
         ROOT.propagate = False
 
 
+def show_only(wanted: Callable[[logging.LogRecord], bool]) -> None:
+    """Show here, of the lines that are logged from now on, only some; for processes whose lines go elsewhere."""
+    prepare_logging()
+    _SHOWN.addFilter(wanted)
+
+
 def _renew_after_fork() -> None:
     """Let go, in a forked child, of locks that a thread of the parent may hold, and of the parent's lines."""
     global _showing, _routing_lock
@@ -173,6 +189,8 @@ def get_run_logger() -> logging.Logger:
 
 def traceback_of(error: BaseException) -> str:
     """Return an exception as Python prints it, without the engine's own frames at its start."""
+    if isinstance(error.__cause__, RemoteTraceback):
+        return str(error.__cause__)
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("blocks_flows."):
         trace = trace.tb_next

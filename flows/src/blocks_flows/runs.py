@@ -32,6 +32,11 @@ class RunRecords:
     def __init__(self, database: Database | None = None) -> None:
         self._database = database or open_database(purpose=RUNS, durable=False)
 
+    @property
+    def database(self) -> Database:
+        """Return the database that is read."""
+        return self._database
+
     def list_runs(self, wanted: RunFilter) -> list[dict[str, Any]]:
         """Return flow runs, the newest first."""
         where, values = ["1 = 1"], list[Any]()
@@ -61,6 +66,21 @@ class RunRecords:
                 f"Several flow runs begin with {prefix[:40]!r} ({listed}, …). Give more of the id."
             )
         return _plain(found[0])
+
+    def flow_runs(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the flow runs with these ids that are recorded."""
+        if not ids:
+            return []
+        query = f"SELECT * FROM flow_runs WHERE id IN ({', '.join('?' * len(ids))})"
+        return [_plain(row) for row in self._select(query, ids)]
+
+    def open_runs(self, host: str, kinds: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the flow runs that began on a host, and by itself, and are in a state of one of these types."""
+        query = (
+            f"SELECT * FROM flow_runs WHERE state_type IN ({', '.join('?' * len(kinds))}) AND host = ? "
+            f"AND parent_flow_run_id IS NULL AND process_id > 0"
+        )
+        return [_plain(row) for row in self._select(query, [*kinds, host])]
 
     def task_runs(self, flow_run_id: str) -> list[dict[str, Any]]:
         """Return the task runs of a flow run, in the order they began."""

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, TypedDict
+from typing import Any, Final, TypedDict, cast, get_args, get_origin, get_type_hints
 
 from blocks_core.capabilities import Storage
 from blocks_flows.errors import FlowInvalid
@@ -22,6 +22,7 @@ from blocks_flows.options import (
     read_storage,
     several,
 )
+from blocks_flows.serializers import read_serializer
 from blocks_flows.triggers import Trigger, all_successful
 
 
@@ -140,6 +141,12 @@ def read_options(what: str, given: TaskArguments, doc: str | None) -> TaskOption
             f"triggers.any_failed, or a function of the states of those before it."
         )
     storage, key = _read_result(what, given)
+    cache = _read_cache(what, given, same["expiration"])
+    if same["persist_result"] is False and (cache is not None or key is not None):
+        raise FlowInvalid(
+            f"{what} is to keep no result (persist_result=False or checkpoint=False) and to find it again all the "
+            f"same (cache_key_fn, cache_for, target or result_storage_key). Leave one of them out."
+        )
     return TaskOptions(
         description=inspect.cleandoc(given.get("description", doc) or ""),
         tags=several(given.get("tags")),
@@ -160,13 +167,39 @@ def read_options(what: str, given: TaskArguments, doc: str | None) -> TaskOption
         on_completion=read_alerts(what, given.get("on_completion")),
         state_handlers=several(given.get("state_handlers")),
         result_storage=storage,
-        serializer=given.get("result_serializer"),
+        serializer=read_serializer(what, given.get("result_serializer")),
         storage_key=key,
         is_target="target" in given,
         persist_result=same["persist_result"],
-        cache=_read_cache(what, given, same["expiration"]),
-        nout=given.get("nout"),
+        cache=cache,
+        nout=_read_nout(what, given.get("nout")),
     )
+
+
+def changed_arguments(given: TaskArguments, changes: TaskArguments) -> TaskArguments:
+    """Return what a task was declared with, changed; a name takes the place of another that means the same."""
+    replaced = set[str]()
+    for names in (*_SAME.values(), ("result_storage_key", "target"), ("result", "result_storage")):
+        if not changes.keys().isdisjoint(names):
+            replaced.update(names)
+    kept = {name: value for name, value in given.items() if name not in replaced}
+    return cast("TaskArguments", {**kept, **changes})
+
+
+def count_annotated(run: Callable[..., Any]) -> int | None:
+    """Return how many values a function returns, if its annotation is a tuple of so many; see `nout`."""
+    try:
+        hint = get_type_hints(run).get("return")
+    except Exception:  # noqa: BLE001 - an annotation may name what is not there
+        return None
+    parts = get_args(hint) if get_origin(hint) is tuple else ()
+    return len(parts) if parts and parts[-1] is not Ellipsis else None
+
+
+def _read_nout(what: str, given: Any) -> int | None:
+    if given is not None and (isinstance(given, bool) or not isinstance(given, int) or given < 1):
+        raise FlowInvalid(f"{what} has nout={given!r}. Give the number of values that it returns, 1 or more.")
+    return given
 
 
 def _read_result(what: str, given: TaskArguments) -> tuple[Any, str | None]:
@@ -175,12 +208,12 @@ def _read_result(what: str, given: TaskArguments) -> tuple[Any, str | None]:
     result = given.get("result")
     if result is None:
         return storage, key
-    if storage is not None or not hasattr(result, "storage"):
+    if storage is not None or not hasattr(cast("type[object]", type(result)), "storage"):
         raise FlowInvalid(
             f"{what} has result={type(result).__name__}. Give one of blocks_flows.results, such as "
             f"S3Result(bucket='results'), and then no result_storage."
         )
-    return result.storage, key or result.location
+    return result, key or result.location
 
 
 def _read_cache(what: str, given: TaskArguments, expiration: Any) -> CacheOptions | None:

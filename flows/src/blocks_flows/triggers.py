@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from blocks_flows.errors import FlowInvalid
-from blocks_flows.signals import PAUSE
+from blocks_flows.signals import PAUSE, SKIP
 from blocks_flows.states import State
 
 Trigger = Callable[[Sequence[State]], bool]
@@ -48,8 +48,10 @@ always_run = all_finished
 
 
 def not_all_skipped(states: Sequence[State]) -> bool:
-    """Run if all before it succeeded and not all were skipped."""
-    return all_successful(states) and not (states and all(state.is_skipped() for state in states))
+    """Run if all before it succeeded or were skipped; where all were skipped, so is this one."""
+    if states and all(state.is_skipped() for state in states):
+        raise SKIP("Skipped, as all before it were.")
+    return all_successful(states)
 
 
 def manual_only(states: Sequence[State]) -> bool:
@@ -58,7 +60,7 @@ def manual_only(states: Sequence[State]) -> bool:
 
 
 def some_failed(at_least: float | None = None, at_most: float | None = None) -> Trigger:
-    """Return a trigger: run if so many of those before it failed.
+    """Return a trigger: run if so many of those before it failed, or there is none.
 
     Args:    at_least, at_most: whole numbers count, fractions between 0 and 1 are shares of all.
     Raises:  FlowInvalid.
@@ -67,7 +69,10 @@ def some_failed(at_least: float | None = None, at_most: float | None = None) -> 
 
 
 def some_successful(at_least: float | None = None, at_most: float | None = None) -> Trigger:
-    """Return a trigger: run if so many of those before it succeeded or were skipped; see `some_failed`."""
+    """Return a trigger: run if so many of those before it succeeded or were skipped, or there is none.
+
+    Args:    see `some_failed`.
+    """
     return _some("some_successful", State.is_successful, at_least, at_most)
 
 
@@ -79,6 +84,8 @@ def _some(name: str, fits: Callable[[State], bool], at_least: float | None, at_m
             )
 
     def trigger(states: Sequence[State]) -> bool:
+        if not states:
+            return True
         count = sum(map(fits, states))
         least = 0 if at_least is None else _number(at_least, len(states))
         most = len(states) if at_most is None else _number(at_most, len(states))

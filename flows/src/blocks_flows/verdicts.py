@@ -16,11 +16,25 @@ def verdict(node: Node, at: float, approves: Callable[[Node], bool] | None) -> S
     """Return the state of a task that is not to run, now that it waits for nothing; None: it is to run."""
     if node.rules.trigger is not None:
         return _asked_verdict(node, node.rules.trigger, at, approves)
+    blocker, skipped = _look_back(node)
+    if blocker is not None:
+        return _not_run(blocker, at)
+    if node.parent is not None and node.upstreams:
+        skipped = skipped or _skipped_upstream(node.parent)
+    if skipped is None or not node.rules.skip_on_upstream_skip:
+        return None
+    if any(upstream.children is not None for upstream in node.mapped_over):
+        return None  # it is decided for each child: the one that it follows may have failed
+    return _skipped(skipped.name, at)
+
+
+def _look_back(node: Node) -> tuple[Node | None, Node | None]:
+    """Return the first before a task that did not succeed, and one that was skipped or had a child that was."""
     skipped = None
     for upstream in node.upstreams:
         if upstream.state.type is not StateType.SUCCESS:
             if upstream.state.type is not StateType.SKIPPED:
-                return _not_run(upstream, at)
+                return upstream, None
             skipped = upstream
         elif upstream.children is not None and any(
             child.state.type is StateType.SKIPPED for child in upstream.children
@@ -29,10 +43,15 @@ def verdict(node: Node, at: float, approves: Callable[[Node], bool] | None) -> S
     for upstream in node.mapped_over:  # one that was expanded decides child by child
         if upstream.children is None and upstream.state.type is not StateType.SUCCESS:
             if upstream.state.type is not StateType.SKIPPED:
-                return _not_run(upstream, at)
+                return upstream, None
             skipped = upstream
-    if skipped is not None and node.rules.skip_on_upstream_skip:
-        return _skipped(skipped.name, at)
+    return None, skipped
+
+
+def _skipped_upstream(node: Node) -> Node | None:
+    for upstream in node.upstreams:
+        if upstream.state.type is StateType.SKIPPED:
+            return upstream
     return None
 
 
@@ -45,7 +64,7 @@ def _asked_verdict(
         return None  # it will be asked for each child
     states = _states_before(node)
     is_skipped = any(state.type is StateType.SKIPPED for state in states)
-    if is_skipped and node.rules.skip_on_upstream_skip and not any(map(State.is_failed, states)):
+    if is_skipped and node.rules.skip_on_upstream_skip and all(map(State.is_successful, states)):
         return _skipped("one", at)
     name = getattr(trigger, "__name__", type(trigger).__name__)
     try:
