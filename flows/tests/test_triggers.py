@@ -60,12 +60,6 @@ def expected(name: str, ends, skips: bool) -> str:
     return TRUTH[name](ends)
 
 
-def expected_of_child(name: str, ends, skips: bool) -> str:
-    """By default, those that a mapped task is not mapped over decide of the whole, before it has children."""
-    whole = expected(name, ends[1:], skips) if name == "all_successful" else RUN
-    return expected(name, ends, skips) if whole == RUN else whole
-
-
 def rules(name: str, skips: bool) -> Rules:
     """As task_options make them: the default trigger is None."""
     trigger = None if name == "all_successful" else getattr(triggers, name)
@@ -143,7 +137,7 @@ class TestTruthTables:
     ) -> None:
         for ends in WAYS:
             if ends:
-                assert follower(name, ends, skips) == expected_of_child(name, ends, skips), ends
+                assert follower(name, ends, skips) == expected(name, ends, skips), ends
 
 
 def states(failed: int, good: int) -> list[State]:
