@@ -466,7 +466,7 @@ def test_a_stopped_run_does_not_wait_on(executor, home, records) -> None:
     program = (
         "import sys\n"
         "from blocks_flows import Flow, task\n"
-        "from blocks_flows.executors import LocalLocalExecutor\n"
+        "from blocks_flows.executors import LocalDaskExecutor, LocalExecutor\n"
         "from blocks_standard import LocalFileSystem\n"
         "@task(cache_key_fn=lambda *_: 'k', result_storage=LocalFileSystem(base_path=sys.argv[1]))\n"
         "def work(): return 1\n"
