@@ -9,9 +9,9 @@ from codecs import getincrementaldecoder
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationInfo
 
 from blocks_core.errors import JobRefused
 
@@ -239,6 +239,20 @@ def problem_of_variables(environment: Mapping[str, str], secret_environment: Map
         return f"{', '.join(twice)} is in environment and in secret_environment. Give it once."
     unfit = [name for name, text in environment.items() if not _is_fit(text)]
     return f"the variable {unfit[0]} {_UNFIT}" if unfit else ""
+
+
+def check_variables(variables: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    """Refuse variables that no process can have: a validator of the fields `environment` and `secret_environment`.
+
+    Raises:  ValueError.
+    """
+    if info.field_name == "environment":
+        problem = problem_of_variables(variables, {})
+    else:
+        problem = problem_of_variables(info.data.get("environment", {}), variables)
+    if problem:
+        raise ValueError(problem)
+    return variables
 
 
 _UNFIT = "has a zero byte, or half of a character, which no process can be given. Take it out."

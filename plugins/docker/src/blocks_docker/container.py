@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from blocks_core.capabilities import ContainerRegistry, Infrastructure, RegistryLogin
 from blocks_core.checks import Checker, CheckReport
 from blocks_core.errors import InfrastructureFailed
-from blocks_core.jobs import Job, problem_of_variables
+from blocks_core.jobs import Job, check_variables
 from blocks_docker import pulling
 from blocks_docker.creating import ContainerPlan, create, image_name, name_for
 from blocks_docker.errors import EngineRefused
@@ -122,16 +121,7 @@ class DockerContainer(Infrastructure, slug="docker-container"):
         parse_image(image)
         return image
 
-    @field_validator("environment", "secret_environment")
-    @classmethod
-    def _are_variables(cls, variables: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        if info.field_name == "environment":
-            problem = problem_of_variables(variables, {})
-        else:
-            problem = problem_of_variables(info.data.get("environment", {}), variables)
-        if problem:
-            raise ValueError(problem)
-        return variables
+    _are_variables = field_validator("environment", "secret_environment")(check_variables)
 
     @field_validator("volumes")
     @classmethod

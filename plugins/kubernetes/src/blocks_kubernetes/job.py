@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, JsonValue, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, JsonValue, SecretStr, field_validator
 
 from blocks_core.capabilities import ContainerRegistry, Infrastructure
 from blocks_core.checks import Checker, CheckReport
 from blocks_core.errors import InfrastructureFailed, JobNotFound, JobRefused
-from blocks_core.jobs import Job, Resources, problem_of_variables
+from blocks_core.jobs import Job, Resources, check_variables
 from blocks_core.masking import SECRETS_IN_USE
 from blocks_kubernetes.api_paths import path_of
 from blocks_kubernetes.cluster import KubernetesClusterConfig
@@ -148,16 +148,7 @@ class KubernetesJob(Infrastructure, slug="kubernetes-job"):
             raise ValueError("Names in Kubernetes have lower-case letters, digits, '-' and '.', 253 at most.")
         return value
 
-    @field_validator("environment", "secret_environment")
-    @classmethod
-    def _are_variables(cls, variables: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        if info.field_name == "environment":
-            problem = problem_of_variables(variables, {})
-        else:
-            problem = problem_of_variables(info.data.get("environment", {}), variables)
-        if problem:
-            raise ValueError(problem)
-        return variables
+    _are_variables = field_validator("environment", "secret_environment")(check_variables)
 
     @field_validator("labels")
     @classmethod
