@@ -13,8 +13,8 @@ from hashlib import sha256
 from threading import Barrier, Event, Thread
 
 import pytest
-from conftest import ShelfStorage
 from pydantic import SecretStr
+from shelf_storage import ShelfStorage
 
 from blocks_core.errors import StorageFailed
 from blocks_core.mask import SECRETS_IN_USE

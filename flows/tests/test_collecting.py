@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
-from conftest import ShelfStorage
+from shelf_storage import ShelfStorage
 
 from blocks_core import use_library
 from blocks_core.errors import BlockNotFound, StorageFailed

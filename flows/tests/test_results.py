@@ -4,8 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import ShelfStorage
 from pydantic import PrivateAttr
+from shelf_storage import ShelfStorage
 
 from blocks_core import use_library
 from blocks_core.errors import PathNotFound
