@@ -79,7 +79,7 @@ class CacheEntry:
         return write_result(
             self.storage,
             value,
-            serializer=self.call.task.options.serializer or self.call.serializer,
+            serializer=self.call.serializer,
             path=self.path,
             expires=None if seconds is None else now + timedelta(seconds=seconds),
             now=now,

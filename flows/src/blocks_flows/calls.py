@@ -22,7 +22,7 @@ class TaskCall:
     storage: Any = None
     """A storage block, its address, or None: the result is not kept."""
     serializer: str | None = None
-    """The flow's, for tasks that name none; None is `cloudpickle`."""
+    """Of the task, else of the flow; None is `cloudpickle`."""
     timeout_seconds: float | None = None
     """How long the task's own code may take; a pool that ends it by itself sets None."""
 

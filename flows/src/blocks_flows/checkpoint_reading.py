@@ -11,16 +11,15 @@ from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from shutil import rmtree
 from time import time
 from typing import Any, Final, cast
 from zlib import crc32
 
 from blocks_core.block import Block
-from blocks_flows.checkpoints import ENDING, Place
+from blocks_flows.checkpoints import ENDING, Place, remove
 from blocks_flows.errors import CheckpointInvalid
 from blocks_flows.kept_values import from_pickle
-from blocks_flows.liveness import Life, life_of
+from blocks_flows.liveness import Life, life_of_run
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _FILE: Final = re.compile(r"[0-9a-f-]{36}(-[0-9]+)?\.pickle")
@@ -119,10 +118,9 @@ def sweep(home: Path, days: float) -> None:
             place = Place(home, run_id, run_id)
             if _is_in_use(place, before):
                 continue
-            place.file.unlink(missing_ok=True)
+            remove(place)
         except (OSError, CheckpointInvalid):
             continue
-        rmtree(place.folder, ignore_errors=True)
 
 
 def _is_in_use(place: Place, before: float) -> bool:
@@ -131,7 +129,7 @@ def _is_in_use(place: Place, before: float) -> bool:
         if path.exists() and path.stat().st_mtime >= before:
             return True
     about = read_checkpoint(place).about
-    return bool(about) and life_of(about["host"], about["process_id"], about["process_mark"]) is Life.ALIVE
+    return bool(about) and life_of_run(about) is Life.ALIVE
 
 
 def _lines(raw: bytes, notes: Notes) -> Iterator[Any]:

@@ -19,8 +19,8 @@ from blocks_flows.checkpoint_reading import find_checkpoint, read_checkpoint
 from blocks_flows.checkpoints import Place, checkpoint_home
 from blocks_flows.earlier_runs import LATER
 from blocks_flows.errors import CheckpointInvalid, RunRefused
-from blocks_flows.journal import FLOW_RUNS
-from blocks_flows.liveness import Life, life_of, own_mark
+from blocks_flows.journal import FLOW_RUNS, event_id, new_prefix
+from blocks_flows.liveness import Life, life_of, life_of_run, own_mark
 from blocks_flows.parameters import describe_values
 from blocks_flows.runs import RunRecords
 from blocks_flows.states import FINISHED, StateType
@@ -39,11 +39,6 @@ _EVENT: Final = (
     "INSERT INTO run_states (id, flow_run_id, task_run_id, at, type, name, message) "
     "VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
-
-
-def life_of_run(row: Mapping[str, Any]) -> Life:
-    """Tell whether the process of a run that has not ended still lives."""
-    return life_of(row["host"], row["process_id"], row["process_mark"])
 
 
 def claim(database: Database, row: Mapping[str, Any]) -> int:
@@ -100,7 +95,7 @@ def record_lost(records: RunRecords, prefix: str = "") -> None:
     for run_id in lost:
         with suppress(CheckpointInvalid, OSError, KeyError, BlocksError):
             about = read_checkpoint(Place(home, run_id, run_id)).about
-            if life_of(about["host"], about["process_id"], about["process_mark"]) is Life.GONE:
+            if life_of_run(about) is Life.GONE:
                 _insert(records.database, about)
 
 
@@ -156,6 +151,5 @@ def _crash(
     values = (row["revision"] + LATER, kind, kind, _GONE, now, now, row["id"], row["revision"])
     if connection.execute(_MOVE.format(table=table), values).rowcount != 1:
         return False
-    event = f"{int(now * 1000):012x}{os.urandom(4).hex()}{0:010x}"  # as the journal makes them
-    connection.execute(_EVENT, (event, flow_run_id, task_run_id, now, kind, kind, _GONE))
+    connection.execute(_EVENT, (event_id(new_prefix(), 0), flow_run_id, task_run_id, now, kind, kind, _GONE))
     return True

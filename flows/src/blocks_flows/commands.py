@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from blocks_core.errors import BlocksError
-from blocks_flows.claiming import OPEN, end_all_dead, end_dead, life_of_run, record_lost
-from blocks_flows.liveness import Life
+from blocks_flows.claiming import OPEN, end_all_dead, end_dead, record_lost
+from blocks_flows.liveness import Life, life_of_run
 from blocks_flows.restart_commands import cancel, restart, resume
 from blocks_flows.run_logs import level_name
 from blocks_flows.runs import RunFilter, RunRecords

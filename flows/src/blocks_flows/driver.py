@@ -7,8 +7,7 @@ thread that does nothing but drive, and both forms of flows use the same engine.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from inspect import signature
+from collections.abc import Callable, Iterable
 from random import random
 from threading import Event, Lock
 from time import time
@@ -24,8 +23,6 @@ from blocks_flows.errors import (
     ResultStorageMissing,
     RunStopped,
     TaskCancelled,
-    TaskTimedOut,
-    WorkerLost,
 )
 from blocks_flows.failures import describe
 from blocks_flows.machine import Machine
@@ -36,10 +33,11 @@ from blocks_flows.pools import Pool
 from blocks_flows.recording import Recorder
 from blocks_flows.results import DefaultResult
 from blocks_flows.run_logs import TASK_LOGGER, RunLog, traceback_of
+from blocks_flows.run_names import fill_name
 from blocks_flows.signals import SUCCESS, Signal
 from blocks_flows.stacks import is_stack_deep, run_on_new_stack
 from blocks_flows.states import FAILED, FINISHED, State, StateType
-from blocks_flows.tasks import Task
+from blocks_flows.tasks import Task, bound_arguments
 
 
 class Driver:
@@ -178,8 +176,7 @@ class Driver:
             elif isinstance(error, Signal):
                 commands = self.machine.signalled(node, error, now)
             else:
-                kind = _kind_of(error, now)
-                commands = self.machine.failed(node, error, now, kind, may_retry=may_retry)
+                commands = self.machine.failed(node, error, now, may_retry=may_retry)
             self._carrying += 1
         self._carry_out(commands)
 
@@ -194,7 +191,9 @@ class Driver:
                 assert entry.elements is not None
                 args, kwargs = entry.elements.of(node.map_index)
             if task.options.run_name is not None:
-                node.name = _run_name(task, task.options.run_name, args, kwargs)
+                bound = bound_arguments(task, args, kwargs)
+                SECRETS_IN_USE.add(secret_texts(bound))
+                node.name = fill_name(task.options.run_name, bound)
         except Exception as error:  # noqa: BLE001 - names and elements are the user's code
             return None, error
         frame = Frame(
@@ -203,8 +202,10 @@ class Driver:
         frame.slug = entry.slug
         if self._given.earlier is not None:
             frame.resume = self._given.earlier.approves(entry.slug, node.map_index)
-        limit = task.options.timeout_seconds
-        return TaskCall(task, args, kwargs, frame, entry.storage, self._given.serializer, limit), None
+        serializer = task.options.serializer or self._given.serializer
+        return TaskCall(
+            task, args, kwargs, frame, entry.storage, serializer, task.options.timeout_seconds
+        ), None
 
     def _restore(self, node: Node, kept: Kept) -> None:
         """Let a task be what it was before the run was restarted."""
@@ -402,26 +403,3 @@ class Driver:
                 f"Give one to the task or to its flow: result_storage='s3/results', or a storage block."
             )
         return storage
-
-
-def _kind_of(error: BaseException, at: float) -> State | None:
-    """Return a state with the type and name of a failure that is not like any other."""
-    if isinstance(error, TaskTimedOut):
-        return State(StateType.FAILED, "TimedOut", at)
-    if isinstance(error, TaskCancelled):
-        return State(StateType.CANCELLED, "Cancelled", at)
-    if isinstance(error, WorkerLost):
-        return State(StateType.CRASHED, "Crashed", at)
-    return None
-
-
-def _run_name(
-    task: Task, naming: str | Callable[..., str], args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> str:
-    bound = task.signature.bind(*args, **kwargs)
-    bound.apply_defaults()
-    SECRETS_IN_USE.add(secret_texts(bound.arguments))
-    if isinstance(naming, str):
-        return SECRETS_IN_USE.hide(naming.format(**bound.arguments))
-    takes = signature(naming).parameters
-    return SECRETS_IN_USE.hide(str(naming(**bound.arguments) if takes else naming()))

@@ -11,7 +11,6 @@ from blocks_flows.entries import Kept
 from blocks_flows.errors import CheckpointInvalid
 from blocks_flows.failures import describe
 from blocks_flows.results import StoredResult, read_recorded
-from blocks_flows.runs import RunRecords
 from blocks_flows.states import StateType
 
 LATER: Final = 1_000
@@ -118,8 +117,3 @@ def _recorded(row: Mapping[str, Any]) -> KeptForm | None:
     if row["result_path"] is None:
         return None
     return KeptForm(row["id"], "stored", [row["result_storage"], row["result_path"], row["result_location"]])
-
-
-def child_rows(records: RunRecords, run_id: str) -> dict[str, dict[str, Any]]:
-    """Return the flow runs that a flow run began, by their ids."""
-    return {row["id"]: row for row in records.children(run_id)}

@@ -83,15 +83,13 @@ def show_parameters(entry_point: str) -> None:
 )
 def draw_flow(entry_point: str, path: Path | None) -> None:
     """Draw the graph of a flow: into a file, or as Mermaid on standard output."""
-    from blocks_flows.visualizing import visualize  # late: start-up time; the other commands draw nothing
-
     found = load_flow(entry_point)
     if isinstance(found, FunctionFlow):
         raise click.UsageError(
             f"Flow '{found.name}' is a function: what it calls is known only when it runs. Flows that are graphs "
             f'(`with Flow("name")`) can be drawn.'
         )
-    text = visualize(found.graph, path=path, format=None if path else "mermaid")
+    text = found.visualize(path=path, format=None if path else "mermaid")
     if path is None:
         emit_text(text.rstrip("\n"))
     else:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final, TypedDict, cast
+from typing import Any, Final, TypedDict
 
 from blocks_flows.errors import FlowInvalid
 from blocks_flows.executors import Executor
@@ -18,6 +18,7 @@ from blocks_flows.options import (
     one_of,
     read_alerts,
     read_duration,
+    read_result_place,
     read_retry,
     read_storage,
     several,
@@ -165,17 +166,13 @@ def _read_storage(what: str, given: Any) -> Any:
     storage, result = read_storage(what, given.get("result_storage")), given.get("result")
     if result is None:
         return storage
-    if storage is not None or not hasattr(cast("type[object]", type(result)), "storage"):
+    place = read_result_place(what, storage, result)
+    if place.location is not None:
         raise FlowInvalid(
-            f"{what} has result={type(result).__name__}. Give one of blocks_flows.results, such as "
-            f"S3Result(bucket='results'), and then no result_storage."
-        )
-    if result.location is not None:
-        raise FlowInvalid(
-            f"{what} has a result with the location {result.location!r}, which each of its tasks would write. "
+            f"{what} has a result with the location {place.location!r}, which each of its tasks would write. "
             f"Leave location out, or give such a result to a task."
         )
-    return result
+    return place
 
 
 def _read_run_name(what: str, given: Any) -> Any:

@@ -243,6 +243,20 @@ class FlowRun:
         self._journal.append(STATES, (run_id, None, state.at, kind, state.name, message))
 
 
+def run_by_schedule(flow: Any, given: Mapping[str, Any], **how: Any) -> State:
+    """Run a flow of either form at each time of its schedule, and return how it ended the last time.
+
+    Args:    given: parameters; they go before what the schedule gives. how: what else its `run` takes.
+    Raises:  ScheduleEnded, ScheduleInvalid, ParametersInvalid.
+    """
+    from blocks_flows.scheduled_runs import run_on_schedule  # late: start-up time; few flows have a schedule
+
+    return run_on_schedule(
+        lambda start, defaults: flow.run({**defaults, **given}, scheduled_start_time=start, **how),
+        flow.options.schedule,
+    )
+
+
 def start_seconds(moment: datetime | None) -> float | None:
     """Return a scheduled start as a Unix time in seconds.
 

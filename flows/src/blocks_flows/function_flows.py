@@ -16,13 +16,12 @@ from blocks_flows.context import loop_to_await
 from blocks_flows.errors import FlowInvalid
 from blocks_flows.executors import Executor, LocalDaskExecutor
 from blocks_flows.flow_options import FunctionArguments, changed_arguments, read_flow_options
-from blocks_flows.flow_run import FlowRun, Wanted, start_seconds
+from blocks_flows.flow_run import FlowRun, Wanted, run_by_schedule, start_seconds
 from blocks_flows.function_runs import FunctionRun
 from blocks_flows.futures import resolve_value
 from blocks_flows.lineages import is_passed_over
 from blocks_flows.parameters import SignatureParameters
 from blocks_flows.progress import Display, shown_progress
-from blocks_flows.scheduled_runs import run_on_schedule as run_by
 from blocks_flows.stacks import is_stack_deep, run_on_new_stack
 from blocks_flows.states import State
 from blocks_flows.waits import Steps, finish
@@ -104,14 +103,8 @@ class FunctionFlow:
         if is_passed_over(self.name):
             return cast("State", None)
         given = {**(parameters or {}), **more}
-        schedule = self.options.schedule
-        if schedule is not None and run_on_schedule and scheduled_start_time is None:
-            return run_by(
-                lambda moment, defaults: self.run(
-                    {**defaults, **given}, executor=executor, scheduled_start_time=moment, progress=progress
-                ),
-                schedule,
-            )
+        if self.options.schedule is not None and run_on_schedule and scheduled_start_time is None:
+            return run_by_schedule(self, given, executor=executor, progress=progress)
         start = start_seconds(scheduled_start_time)
         return self._run(self._steps((), given, executor, start, progress), lambda state: state)
 

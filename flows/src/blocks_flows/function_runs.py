@@ -136,12 +136,7 @@ class FunctionRun:
 
     def _keep(self, value: Any) -> StoredResult:
         options = self._options
-        storage = load_storage(options.result_storage)
-        return (
-            write_result(storage, value)
-            if options.serializer is None
-            else write_result(storage, value, serializer=options.serializer)
-        )
+        return write_result(load_storage(options.result_storage), value, serializer=options.serializer)
 
 
 def _judged(value: Any) -> Any:

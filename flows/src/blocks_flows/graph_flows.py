@@ -18,7 +18,7 @@ from blocks_flows.entries import Entry
 from blocks_flows.errors import FlowInvalid
 from blocks_flows.executors import Executor, LocalExecutor
 from blocks_flows.flow_options import GraphArguments, read_flow_options
-from blocks_flows.flow_run import FlowRun, Wanted, start_seconds
+from blocks_flows.flow_run import FlowRun, Wanted, run_by_schedule, start_seconds
 from blocks_flows.futures import FunctionHost
 from blocks_flows.graph import Graph
 from blocks_flows.graph_editing import GraphEditing
@@ -28,7 +28,6 @@ from blocks_flows.nodes import Node
 from blocks_flows.parameter_schemas import schema_of_declared
 from blocks_flows.parameters import Parameter, choose_values
 from blocks_flows.progress import Display, shown_progress
-from blocks_flows.scheduled_runs import run_on_schedule as run_by
 from blocks_flows.states import State
 from blocks_flows.tasks import Task
 
@@ -136,14 +135,8 @@ class Flow(GraphEditing):
         if is_passed_over(self.name):
             return cast("State", None)
         given = {**(parameters or {}), **more}
-        schedule = self.options.schedule
-        if schedule is not None and run_on_schedule and scheduled_start_time is None:
-            return run_by(
-                lambda start, defaults: self.run(
-                    {**defaults, **given}, executor=executor, scheduled_start_time=start, progress=progress
-                ),
-                schedule,
-            )
+        if self.options.schedule is not None and run_on_schedule and scheduled_start_time is None:
+            return run_by_schedule(self, given, executor=executor, progress=progress)
         values = choose_values(self.name, self.graph.parameters, given)
         with shown_progress(self.name, progress) as watchers:
             run = FlowRun(

@@ -109,7 +109,7 @@ class Journal:
         self._failed_at: float | None = None
         self._dropped = 0
         self._looked_for_spool = False
-        self._prefix = f"{int(time() * 1000):012x}{os.urandom(4).hex()}"
+        self._prefix = new_prefix()
         self._numbers = count()
 
     def append(self, table: Table, row: Row) -> None:
@@ -198,7 +198,7 @@ class Journal:
         for _ in range(len(new)):
             table, row = new.popleft()
             if table.is_event:
-                row = (f"{self._prefix}{next(self._numbers):010x}", *row)
+                row = (event_id(self._prefix, next(self._numbers)), *row)
             self._pending.append((table, row))
 
     def _write(self) -> bool:
@@ -278,6 +278,16 @@ class Journal:
                 continue
             except (BlocksError, OSError, ValueError, KeyError) as error:
                 _LOGGER.warning("The spooled records in %s could not be written: %s", spooled, error)
+
+
+def new_prefix() -> str:
+    """Return what the ids of one writer's events begin with: it sorts by the time, and no other writer has it."""
+    return f"{int(time() * 1000):012x}{os.urandom(4).hex()}"
+
+
+def event_id(prefix: str, number: int) -> str:
+    """Return the id of an event: they sort by the order in which their writer took them."""
+    return f"{prefix}{number:010x}"
 
 
 def _insert(connection: Connection, rows: Sequence[tuple[Table, Row]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from time import sleep
@@ -16,6 +16,7 @@ from blocks_flows.calls import Outcome, TaskCall
 from blocks_flows.errors import RunStopped
 from blocks_flows.results import StoredResult, fill_in, load_storage, open_result, stored_at, write_result
 from blocks_flows.stacks import HERE
+from blocks_flows.tasks import bound_arguments
 
 
 def steps_around(call: TaskCall) -> Generator[float | None, Any, Outcome]:
@@ -29,7 +30,7 @@ def steps_around(call: TaskCall) -> Generator[float | None, Any, Outcome]:
     if options.storage_key is None and options.cache is None:
         value = yield None
         return Outcome(value, None, _keep(call, storage, value, None))
-    arguments = _arguments(call)
+    arguments = bound_arguments(call.task, call.args, call.kwargs)
     path = options.storage_key and fill_in(options.storage_key, call.frame, arguments)
     if options.is_target and path:
         found = _at_target(storage, path)
@@ -67,8 +68,7 @@ def nested(call: TaskCall) -> Generator[None]:
 
 
 def _keep(call: TaskCall, storage: Storage, value: Any, path: str | None) -> StoredResult:
-    serializer = call.task.options.serializer or call.serializer
-    return write_result(storage, value, serializer=serializer, path=path)
+    return write_result(storage, value, serializer=call.serializer, path=path)
 
 
 def _at_target(storage: Storage, path: str) -> Outcome | None:
@@ -80,12 +80,6 @@ def _at_target(storage: Storage, path: str) -> Outcome | None:
     if found.header.is_over(datetime.now(UTC)):
         return None
     return Outcome(found.value(), None, stored_at(storage, path), is_cached=True)
-
-
-def _arguments(call: TaskCall) -> Mapping[str, Any]:
-    bound = call.task.signature.bind(*call.args, **call.kwargs)
-    bound.apply_defaults()
-    return bound.arguments
 
 
 def _key_context(call: TaskCall) -> KeyContext:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _STATE, _START = 0, 19
 """Places behind the name, which is in parentheses and may hold some itself."""
@@ -47,6 +48,11 @@ def life_of(host: str, process_id: int, mark: str | None) -> Life:
     if len(then) == 4 and machine != "-" and then[0] == machine and then[1] != boot:
         return Life.GONE  # this machine was started anew since
     return Life.UNKNOWN
+
+
+def life_of_run(about: Mapping[str, Any]) -> Life:
+    """Tell whether the process still lives that a flow run's record, or checkpoint, names."""
+    return life_of(about["host"], about["process_id"], about["process_mark"])
 
 
 @lru_cache(maxsize=1)

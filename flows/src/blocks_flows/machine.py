@@ -24,7 +24,7 @@ from blocks_flows.failures import describe
 from blocks_flows.nodes import NO_RULES, Command, Expand, Node, Record, Rules, Run, Wait
 from blocks_flows.signals import RETRY, Signal
 from blocks_flows.states import FINISHED, SUCCESSFUL, State, StateType
-from blocks_flows.verdicts import signalled_state, verdict
+from blocks_flows.verdicts import kind_of_failure, signalled_state, verdict
 
 _ENDED_EARLY = frozenset({StateType.SKIPPED, StateType.PAUSED, StateType.FAILED, StateType.CRASHED})
 NEXT: dict[StateType, frozenset[StateType]] = {
@@ -98,21 +98,16 @@ class Machine:
         node: Node,
         error: BaseException,
         at: float,
-        kind: State | None = None,
         *,
         may_retry: bool = True,
     ) -> list[Command]:
-        """Take note that the task raised, or could not be run at all; retries are for what had begun.
-
-        Args:    kind: a state whose type and name the failure has, unless it is tried again.
-        """
+        """Take note that the task raised, or could not be run at all; retries are for what had begun."""
         message = describe(error)
         if may_retry and 0 < node.attempts <= node.rules.retry.retries:
             text = f"Try {node.attempts} of {node.rules.retry.retries + 1} failed: {message}"
             return _retry(node, State(StateType.RETRYING, "Retrying", at, text, error))
-        if kind is None:
-            return self._finish(node, State(StateType.FAILED, "Failed", at, message, error))
-        return self._finish(node, State(kind.type, kind.name, at, message, error))
+        kind, name = kind_of_failure(error)
+        return self._finish(node, State(kind, name, at, message, error))
 
     def signalled(self, node: Node, signal: Signal, at: float) -> list[Command]:
         """Take note that the task raised a signal."""

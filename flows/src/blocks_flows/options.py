@@ -105,6 +105,19 @@ def read_alerts(what: str, given: Any) -> tuple[Any, ...]:
     return entries
 
 
+def read_result_place(what: str, storage: Any, result: Any) -> Any:
+    """Return one of `blocks_flows.results` that stands in place of a storage.
+
+    Raises:  FlowInvalid: it is none, or there is a storage too.
+    """
+    if storage is not None or not hasattr(cast("type[object]", type(result)), "storage"):
+        raise FlowInvalid(
+            f"{what} has result={type(result).__name__}. Give one of blocks_flows.results, such as "
+            f"S3Result(bucket='results'), and then no result_storage."
+        )
+    return result
+
+
 def read_storage(what: str, given: Any) -> Any:
     """Return a storage block or its address, or None.
 

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import click
 
-from blocks_flows.claiming import OPEN, end_dead, life_of_run, record_lost
+from blocks_flows.claiming import OPEN, end_dead, record_lost
 from blocks_flows.errors import RunRefused
 from blocks_flows.given_values import parameter_options, read_given
-from blocks_flows.liveness import Life
+from blocks_flows.liveness import Life, life_of_run
 from blocks_flows.loading import load_flow, split_entry_point
 from blocks_flows.restarting import find_stopped, go_on, load_stopped, working_folder
 from blocks_flows.run_ends import end_with, is_terminal

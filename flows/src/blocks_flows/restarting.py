@@ -21,12 +21,12 @@ from typing import Any, cast
 from blocks_core.mask import HIDDEN
 from blocks_flows.checkpoint_reading import KeptForm, Notes, decode
 from blocks_flows.checkpoints import Place, checkpoint_home
-from blocks_flows.claiming import OPEN, claim, end_dead, life_of_run, record_lost
+from blocks_flows.claiming import OPEN, claim, end_dead, record_lost
 from blocks_flows.context import FRAME
 from blocks_flows.errors import CheckpointInvalid, FlowNotLoaded, RunRefused
 from blocks_flows.function_flows import FunctionFlow
 from blocks_flows.lineages import Again, Starting, gather, telling
-from blocks_flows.liveness import Life
+from blocks_flows.liveness import Life, life_of_run
 from blocks_flows.loading import load_flow
 from blocks_flows.progress import Display
 from blocks_flows.run_logs import FLOW_LOGGER, prepare_logging

@@ -23,10 +23,7 @@ def make_run_name(naming: str | Callable[..., str], facts: RunFacts) -> str:
     """
     token = FRAME.set(Frame(run=facts))
     try:
-        if isinstance(naming, str):
-            name = naming.format_map(_Facts(facts.parameters))
-        else:
-            name = str(naming(**facts.parameters) if signature(naming).parameters else naming())
+        return fill_name(naming, facts.parameters, _Facts(facts.parameters))
     except Exception as error:
         shown = f"'{naming}'" if isinstance(naming, str) else getattr(naming, "__qualname__", "of a function")
         raise FlowInvalid(
@@ -36,6 +33,20 @@ def make_run_name(naming: str | Callable[..., str], facts: RunFacts) -> str:
         ) from error
     finally:
         FRAME.reset(token)
+
+
+def fill_name(
+    naming: str | Callable[..., str], values: Mapping[str, Any], fields: Mapping[str, Any] | None = None
+) -> str:
+    """Return a name, without the secrets in use: of a template filled in, or what a function returns.
+
+    Args:    values: given to a function, if it takes any. fields: for a template; None: the same.
+    Raises:  whatever the template or the function raises.
+    """
+    if isinstance(naming, str):
+        name = naming.format_map(values if fields is None else fields)
+    else:
+        name = str(naming(**values) if signature(naming).parameters else naming())
     return SECRETS_IN_USE.hide(name)
 
 

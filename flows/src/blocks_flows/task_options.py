@@ -18,6 +18,7 @@ from blocks_flows.options import (
     one_of,
     read_alerts,
     read_duration,
+    read_result_place,
     read_retry,
     read_storage,
     several,
@@ -208,12 +209,8 @@ def _read_result(what: str, given: TaskArguments) -> tuple[Any, str | None]:
     result = given.get("result")
     if result is None:
         return storage, key
-    if storage is not None or not hasattr(cast("type[object]", type(result)), "storage"):
-        raise FlowInvalid(
-            f"{what} has result={type(result).__name__}. Give one of blocks_flows.results, such as "
-            f"S3Result(bucket='results'), and then no result_storage."
-        )
-    return result, key or result.location
+    place = read_result_place(what, storage, result)
+    return place, key or place.location
 
 
 def _read_cache(what: str, given: TaskArguments, expiration: Any) -> CacheOptions | None:

@@ -298,6 +298,16 @@ def read_call(task: Task, kwargs: dict[str, Any], words: frozenset[str] = RUN_WO
     return Asked(task, rest, **found)
 
 
+def bound_arguments(task: Task, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a call by their names, defaults included.
+
+    Raises:  TypeError: the task's function does not take them.
+    """
+    bound = task.signature.bind(*args, **kwargs)
+    bound.apply_defaults()
+    return bound.arguments
+
+
 def _takes(task: Task, name: str) -> bool:
     try:
         return name in task.signature.parameters

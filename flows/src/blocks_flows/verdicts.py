@@ -1,10 +1,10 @@
-"""Whether a task is to run, now that those before it have ended; and how a signal lets it end."""
+"""Whether a task is to run, now that those before it have ended; and how a signal or a failure lets it end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from blocks_flows.errors import UpstreamFailed
+from blocks_flows.errors import TaskCancelled, TaskTimedOut, UpstreamFailed, WorkerLost
 from blocks_flows.failures import describe
 from blocks_flows.nodes import Node
 from blocks_flows.signals import PAUSE, SKIP, SUCCESS, TRIGGERFAIL, Signal
@@ -97,6 +97,17 @@ def _states_before(node: Node) -> list[State]:
         else:
             states += [child.state for child in upstream.children]
     return states
+
+
+def kind_of_failure(error: BaseException) -> tuple[StateType, str]:
+    """Return the type and the name of the state in which a task's run ends that fails with this error."""
+    if isinstance(error, TaskTimedOut):
+        return StateType.FAILED, "TimedOut"
+    if isinstance(error, TaskCancelled):
+        return StateType.CANCELLED, "Cancelled"
+    if isinstance(error, WorkerLost):
+        return StateType.CRASHED, "Crashed"
+    return StateType.FAILED, "Failed"
 
 
 def signalled_state(signal: Signal, at: float) -> State | None:

@@ -101,7 +101,19 @@ class ResultPlace:
         return twin
 
 
-class S3Result(ResultPlace):
+class _BucketResult(ResultPlace):
+    def __init__(
+        self,
+        bucket: str,
+        *,
+        location: str | None = None,
+        prefix: str | None = None,
+        credentials: Block | str | None = None,
+    ) -> None:
+        super().__init__({"bucket": bucket, "prefix": prefix, "credentials": credentials}, location)
+
+
+class S3Result(_BucketResult):
     """Results in a bucket of Amazon S3.
 
     Args:    credentials: a block of the type aws-credentials or the address of one; None is AWS's own chain.
@@ -110,18 +122,8 @@ class S3Result(ResultPlace):
 
     slug, plugin = "s3", "blocks-aws"
 
-    def __init__(
-        self,
-        bucket: str,
-        *,
-        location: str | None = None,
-        prefix: str | None = None,
-        credentials: Block | str | None = None,
-    ) -> None:
-        super().__init__({"bucket": bucket, "prefix": prefix, "credentials": credentials}, location)
 
-
-class GCSResult(ResultPlace):
+class GCSResult(_BucketResult):
     """Results in a bucket of Google Cloud Storage.
 
     Args:    credentials: a block of the type gcp-credentials or the address of one; None is Google's own chain.
@@ -129,16 +131,6 @@ class GCSResult(ResultPlace):
     """
 
     slug, plugin = "gcs", "blocks-gcp"
-
-    def __init__(
-        self,
-        bucket: str,
-        *,
-        location: str | None = None,
-        prefix: str | None = None,
-        credentials: Block | str | None = None,
-    ) -> None:
-        super().__init__({"bucket": bucket, "prefix": prefix, "credentials": credentials}, location)
 
 
 class AzureResult(ResultPlace):
