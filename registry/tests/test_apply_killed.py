@@ -89,11 +89,12 @@ def test_an_apply_that_is_killed_is_there_as_a_whole_or_not_at_all(
     monkeypatch.setenv("BLOCKS_URL", place.url)
     random.seed(1)
     acknowledged, newest, whole = tmp_path / "acknowledged", 0, 0
+    longest = 0.6
     for _ in range(KILLS):
         pid = os.fork()
         if pid == 0:
             apply_without_end(newest + 1, acknowledged)
-        time.sleep(random.uniform(0.05, 0.6))
+        time.sleep(random.uniform(0.05, longest))
         os.kill(pid, signal.SIGKILL)
         assert os.waitpid(pid, 0)[1] == signal.SIGKILL, "the child ended by itself: see its traceback above"
         with place.held():  # a server may still be committing what it was sent
@@ -105,6 +106,8 @@ def test_an_apply_that_is_killed_is_there_as_a_whole_or_not_at_all(
         assert len(found) <= 1
         assert newest in (max(told, default=0), max(told, default=0) + 1)
         whole += len(found)
+        if not whole:  # a busy machine takes longer for the first one
+            longest *= 1.3
         assert not library.registry.verify_audit().problems
         library.close()
     assert whole  # some were quick enough to be done before the kill
