@@ -81,6 +81,8 @@ class Simulation:
             self.attempt(self.ready.pop(self.draw(st.integers(0, len(self.ready) - 1))))
         else:
             self.obey(self.machine.woken(self.waiting.pop(0)))
+        open_nodes = [node for node in self.machine.nodes if not node.is_settled()]
+        assert self.machine.unfinished == len(open_nodes)
 
     def attempt(self, node: Node) -> None:
         end = self.draw(st.sampled_from(self.ends))
@@ -119,7 +121,8 @@ class Simulation:
 
     def expand(self, node: Node) -> None:
         pairs = {len(each.children) for each in node.mapped_over if each.children is not None}
-        if len(pairs) > 1:  # what the driver tells where the lengths differ
+        listless = any(each.children is None and each.state.is_skipped() for each in node.mapped_over)
+        if len(pairs) > 1 or listless:  # what the driver tells where the lengths differ, or there is no list
             self.obey(self.machine.failed(node, ValueError("lengths differ"), self.now))
         else:
             length = pairs.pop() if pairs else self.draw(st.integers(0, 3))
@@ -187,8 +190,16 @@ def test_every_run_ends_or_rests_whatever_its_tasks_and_triggers_raise(data) -> 
         assert all(run.ended[each] <= moment for each in node.upstreams for moment in began)
         if node.state.is_skipped() and node.rules.trigger is None and not began:
             before = [*node.upstreams, *node.mapped_over]
+            if node.parent is not None:
+                before += [*node.parent.upstreams, *node.parent.mapped_over]
             seen = [child for each in before for child in (each.children or [each])]
             assert any(each.state.is_skipped() for each in seen)
+        if began and node.rules.trigger is None:
+            before = [*node.upstreams, *(() if node.parent is None else node.parent.upstreams)]
+            seen = [child.state for each in before for child in (each.children or [each])]
+            assert all(state.is_successful() for state in seen)
+            if node.rules.skip_on_upstream_skip:
+                assert not any(state.is_skipped() for state in seen)
         if node.state.name == "Mapped" and not node.held:
             failed = [child for child in node.children if not child.state.is_successful()]
             assert node.state.is_successful() == (not failed)

@@ -140,6 +140,25 @@ class TestTruthTables:
                 assert follower(name, ends, skips) == expected(name, ends, skips), ends
 
 
+@pytest.mark.parametrize("trigger", [None, triggers.all_finished])
+class TestSkipsBeforeAMappedTask:
+    def test_a_skipped_child_of_one_that_is_waited_for_whole_skips_each_run(self, trigger) -> None:
+        machine = Machine()
+        followed, reduced = mapped_task(machine, ["Success"]), mapped_task(machine, ["Success", "Skipped"])
+        node = machine.add("task", 0, [reduced], mapped_over=[followed], rules=Rules(trigger=trigger))
+        machine.begin([node], 1)
+        machine.expanded(node, 1, 1)
+        assert [child.state.name for child in node.children] == ["Skipped"]
+
+    def test_where_the_list_itself_was_skipped_so_is_the_whole_task(self, trigger) -> None:
+        machine = Machine()
+        followed, skipped = mapped_task(machine, ["Success"]), machine.add("skipped", 0)
+        end(skipped, "Skipped")
+        node = machine.add("task", 0, mapped_over=[followed, skipped], rules=Rules(trigger=trigger))
+        machine.begin([node], 1)
+        assert (node.state.name, node.children) == ("Skipped", None)
+
+
 def states(failed: int, good: int) -> list[State]:
     return [ENDS["Failed"]] * failed + [ENDS["Success"]] * good
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, Unpack, cast
 
 from blocks_flows.arguments import unmapped
 from blocks_flows.context import FRAME
@@ -72,8 +72,13 @@ class Merge(Task):
         super().__init__(**arguments)
 
     def run(self, *branches: Any) -> Any:
-        """Return the first value that is not None, as the value of a skipped task is."""
-        return next((value for value in branches if value is not None), None)
+        """Return the first value that is not None, as that of a skipped task is, nor a list of nothing else.
+
+        Such is the value of a mapped task whose runs were all skipped, and of one whose runs return nothing: the
+        latter is returned if no other branch has a value.
+        """
+        made = [value for value in branches if value is not None]
+        return next((value for value in made if not _is_void(value)), made[0] if made else None)
 
 
 class FilterTask(Task):
@@ -172,7 +177,8 @@ def ifelse(condition: Any, true_task: Any, false_task: Any, mapped: bool = False
 def merge(*tasks: Any, mapped: bool = False, **options: Any) -> Any:
     """Place a task that takes the value of the branch that was taken; it is skipped where all branches are.
 
-    Where several branches ran, it is the first value that is not None, in the order of the arguments.
+    Where several branches ran, it is the first value that is not None, in the order of the arguments. Without
+    `mapped`, a branch that is a mapped task counts as one value: the list of what its runs returned.
 
     Args:    mapped: child by child.
              options: of a call, such as `wait_for`, `task_args` and `flow`.
@@ -208,6 +214,10 @@ def _check_mapped(graph: Graph, condition: Task, tasks: Iterable[Task]) -> None:
                 f"Task '{task.name}' is in a case on '{condition.name}', which is mapped, and is not mapped itself: "
                 f"it is not clear which of the results decides. Map it, or make one result of them first."
             )
+
+
+def _is_void(value: Any) -> bool:
+    return isinstance(value, list) and all(each is None for each in cast("list[Any]", value)) and value != []
 
 
 def _is_value(value: Any) -> bool:

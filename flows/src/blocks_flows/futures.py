@@ -218,7 +218,8 @@ def resolve_value(reference: Any) -> Any:
 
 def _known_lists(value: Any) -> Any:
     """Return an argument of `map` with the values whose lengths are needed."""
-    if isinstance(value, flatten):
+    inner = value.value if isinstance(value, unmapped) else value
+    if isinstance(inner, flatten):
         flat = resolve(value, resolve_value)
         return unmapped(flat) if is_unmapped(value) else flat
     return resolve_value(value)

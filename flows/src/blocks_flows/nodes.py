@@ -62,6 +62,7 @@ class Node:
         "revision",
         "rules",
         "run_id",
+        "skipped_before",
         "started_at",
         "state",
         "stored",
@@ -91,6 +92,8 @@ class Node:
         """Who waits until this one is expanded, or finished."""
         self.open_count = 0
         """How many it waits for; once it is expanded, how many children are not finished."""
+        self.skipped_before: Node | None = None
+        """Of a mapped task: one that all its children wait for and that was skipped."""
         self.held = False
         """It is paused, or waits for one that is: it does not finish in this run."""
         self.run_id = ""

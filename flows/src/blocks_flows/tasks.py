@@ -68,6 +68,7 @@ class Task(Expression):
 
     is_quick = False
     """Run it in the process of the flow wherever the others are run: sending it would take longer."""
+    _declared_with: TaskArguments = {}  # noqa: RUF012 - never changed; a task that was sent has no other
 
     def __init__(self, **arguments: Unpack[TaskArguments]) -> None:
         self.name = arguments.get("name") or _name_of(self)

@@ -20,11 +20,12 @@ def verdict(node: Node, at: float, approves: Callable[[Node], bool] | None) -> S
     if blocker is not None:
         return _not_run(blocker, at)
     if node.parent is not None and node.upstreams:
-        skipped = skipped or _skipped_upstream(node.parent)
+        skipped = skipped or node.parent.skipped_before
     if skipped is None or not node.rules.skip_on_upstream_skip:
         return None
-    if any(upstream.children is not None for upstream in node.mapped_over):
-        return None  # it is decided for each child: the one that it follows may have failed
+    if any(upstream.children is not None for upstream in node.mapped_over) and not _is_listless(node):
+        node.skipped_before = skipped  # it is decided for each child: the one that it follows may have failed
+        return None
     return _skipped(skipped.name, at)
 
 
@@ -48,11 +49,12 @@ def _look_back(node: Node) -> tuple[Node | None, Node | None]:
     return None, skipped
 
 
-def _skipped_upstream(node: Node) -> Node | None:
-    for upstream in node.upstreams:
-        if upstream.state.type is StateType.SKIPPED:
-            return upstream
-    return None
+def _is_listless(node: Node) -> bool:
+    """Tell whether a task is mapped over one that was skipped, so that there is no list of its elements."""
+    return any(
+        upstream.children is None and upstream.state.type is StateType.SKIPPED
+        for upstream in node.mapped_over
+    )
 
 
 def _asked_verdict(
@@ -61,6 +63,8 @@ def _asked_verdict(
     if node.parent is not None and not node.upstreams:
         return None  # it follows no other child: the trigger was asked before the task was expanded
     if any(upstream.children is not None for upstream in node.mapped_over):
+        if node.rules.skip_on_upstream_skip and _is_listless(node):
+            return _skipped("one", at)
         return None  # it will be asked for each child
     states = _states_before(node)
     is_skipped = any(state.type is StateType.SKIPPED for state in states)

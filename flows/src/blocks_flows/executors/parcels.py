@@ -223,7 +223,7 @@ def _bare(task: Task) -> Task:
     """Return a task without what only the process of the flow uses: its graph, its handlers, its retries."""
     twin = copy.copy(task)
     twin.graph = None
-    for name in ("signature", "__wrapped__"):
+    for name in ("signature", "__wrapped__", "_declared_with"):
         twin.__dict__.pop(name, None)
     twin.options = replace(
         task.options,
