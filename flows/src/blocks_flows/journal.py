@@ -388,6 +388,13 @@ def _renew_after_fork() -> None:
         _current = (os.getpid(), settings), journal
 
 
+def flush_journal() -> None:
+    """Write what the journal has taken so far, where this process has one."""
+    current = _current
+    if current is not None and current[0][0] == os.getpid():
+        current[1].flush()
+
+
 def close_journal() -> None:
     """Write what is left and close the database; the next run opens it again."""
     global _current

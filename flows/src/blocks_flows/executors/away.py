@@ -13,6 +13,7 @@ from blocks_core.mask import SECRETS_IN_USE
 from blocks_flows.calls import Outcome, TaskCall
 from blocks_flows.context import FRAME, RunFacts
 from blocks_flows.errors import FlowMissing
+from blocks_flows.journal import flush_journal
 from blocks_flows.performing import perform
 from blocks_flows.run_logs import RunLog, show_only
 
@@ -54,11 +55,14 @@ class NoHost:
 def perform_away(call: TaskCall, facts: RunFacts, actor: Actor) -> Outcome:
     """Run a task whose run is kept elsewhere.
 
-    A flow that it calls is a run of its own, which is recorded where the settings of this process say.
+    A flow that it calls is a run of its own, which is recorded where the settings of this process say, before the
+    task ends.
     """
     call.frame = replace(call.frame, host=_NO_HOST, run=facts)
     with acting_as(actor):
-        return perform(call)
+        outcome = perform(call)
+    flush_journal()
+    return outcome
 
 
 def prepare_worker() -> None:

@@ -10,6 +10,7 @@ from itertools import count
 from threading import Condition
 from typing import Any, Final, cast
 
+import dask.config
 from distributed import as_completed
 from distributed.scheduler import KilledWorker
 
@@ -35,7 +36,10 @@ _MAX_TOGETHER: Final = 16
 _MAX_INLINE_BYTES: Final = 50_000
 """Of what calls share: more goes once to each worker instead of with each call."""
 _MAX_BATCH_BYTES: Final = 5_000_000
-"""Of what is sent at once: Dask warns of more."""
+"""Of what is sent at once, unless one call alone has more."""
+_NO_WARNING: Final = {"distributed.admin.large-graph-warning-threshold": "1 PB"}
+"""Dask advises against large arguments in words that mean nothing to who wrote a flow."""
+_PATIENCE_SECONDS: Final = 10.0
 _NEWEST_COUNTS: Final = 0.2
 
 Call = tuple[Node, TaskCall]
@@ -69,6 +73,12 @@ class Courier:
         self._under_way = 0
         self._again: list[Call] = []
         """Calls to be sent each by itself."""
+        self._suspects: deque[Call] = deque()
+        """Calls that were under way whenever a worker died: the one that did it is found by sending one at a time."""
+        self._suspect: Node | None = None
+        """The one that is under way."""
+        self._guilty: set[Node] = set()
+        """Those that did it; their next tries are suspect from the beginning."""
         self._carried: dict[bytes, Any] = {}
         """Parcels that calls share, as they are given to Dask."""
         self._numbers = count()
@@ -76,11 +86,11 @@ class Courier:
         """That a task takes, by what its calls share."""
         self._last_mean: float | None = None
         self._threads = 1
+        self._patience_seconds = _PATIENCE_SECONDS
         self._log: RunLog | None = None
         self._completed: Any = cast("Any", as_completed)([], loop=self._client.loop)
-        self._completed.thread_condition = (
-            changed  # so that one thread can wait for this and for other things
-        )
+        # So that one thread can wait for this and for other things.
+        self._completed.thread_condition = changed
 
     def look_around(self) -> None:
         """Ask how large the cluster is, once in a while.
@@ -117,7 +127,13 @@ class Courier:
 
         Raises:  ClusterLost.
         """
+        if self._guilty:
+            self._suspects += [each for each in ready if each[0] in self._guilty]
+            ready = [each for each in ready if each[0] not in self._guilty]
         alone, self._again = self._again, []
+        if self._suspects and self._suspect is None:
+            alone.append(self._suspects.popleft())
+            self._suspect = alone[-1][0]
         unsendable: list[Ended] = []
         groups: list[_Group] = []
         size = 0
@@ -156,10 +172,8 @@ class Courier:
             self._under_way -= len(group.calls)
             if future in answers:
                 yield from self._opened(answers[future], group)
-            elif len(group.calls) > 1 and self._cluster.is_connected:
-                self._again += group.calls  # one of them did it
             else:
-                yield group.calls[0][0], self._failed(future, group.calls[0][1])
+                yield from self._failed(future, group)
 
     def cancel(self) -> None:
         """Let Dask forget what was sent."""
@@ -184,18 +198,17 @@ class Courier:
             if self._log is None:
                 self._log = facts.sink
                 self._client.subscribe_topic(topic_of(facts.flow_run_id), self._take_event)
-            run = self._carry(self._parcels.of_run(facts))
-            futures = self._client.map(
-                run_calls,
-                [run] * len(groups),
-                [self._carry(group.shared) for group in groups],
-                [group.owns for group in groups],
-                key=[
-                    f"{group.calls[0][1].task.name}-{facts.flow_run_id}-{next(self._numbers)}"
-                    for group in groups
-                ],
-                pure=False,
-            )
+            names = [group.calls[0][1].task.name for group in groups]
+            with dask.config.set(_NO_WARNING):
+                run = self._carry(self._parcels.of_run(facts))
+                futures = self._client.map(
+                    run_calls,
+                    [run] * len(groups),
+                    [self._carry(group.shared) for group in groups],
+                    [group.owns for group in groups],
+                    key=[f"{name}-{facts.flow_run_id}-{next(self._numbers)}" for name in names],
+                    pure=False,
+                )
         except Exception as error:
             raise self._lost(describe(error)) from error
         for future, group in zip(futures, groups, strict=True):
@@ -212,22 +225,32 @@ class Courier:
         return self._carried[parcel]
 
     def _gathered(self, futures: list[Any]) -> dict[Any, list[Answer]]:
+        """Return the answers that can be had; one may be lost with the worker that had it, and be made again."""
         if not futures:
             return {}
+
+        async def gather() -> Any:
+            return await self._client.gather(futures, asynchronous=True)
+
         try:
-            return dict(zip(futures, self._client.gather(futures), strict=True))
-        except Exception as error:  # one of them was lost meanwhile: its state says so now
+            answers = self._client.sync(gather, callback_timeout=self._patience_seconds)
+        except TimeoutError:  # whoever waits longer does not see what else goes on
+            self._patience_seconds *= 2
+        except Exception as error:  # one of them has failed since
             if not self._cluster.is_connected:
                 raise self._lost(describe(error)) from error
-        answers: dict[Any, list[Answer]] = {}
-        for future in futures:
-            with suppress(Exception):
-                answers[future] = future.result()
-        return answers
+        else:
+            self._patience_seconds = _PATIENCE_SECONDS
+            return dict(zip(futures, answers, strict=True))
+        return (
+            {} if len(futures) == 1 else {k: v for each in futures for k, v in self._gathered([each]).items()}
+        )
 
     def _opened(self, answers: list[Answer], group: _Group) -> Iterator[Ended]:
         self._again += group.calls[len(answers) :]
         for (node, call), answer in zip(group.calls, answers, strict=False):
+            if node is self._suspect:
+                self._suspect = None
             if self._log is not None:
                 for line in answer.lines:
                     take_line(line, self._log)
@@ -238,19 +261,27 @@ class Courier:
             self._mean_seconds[group.shared] = self._last_mean
             yield node, unpack_outcome(answer.outcome, call.task.name)
 
-    def _failed(self, future: Any, call: TaskCall) -> Outcome:
-        name = call.task.name
+    def _failed(self, future: Any, group: _Group) -> Iterator[Ended]:
         if not self._cluster.is_connected:
             raise self._lost("the connection was closed")
         error = future.exception() if future.status == "error" else None
+        node, call = group.calls[0]
+        name = call.task.name
+        was_suspect = node is self._suspect
+        if was_suspect:
+            self._suspect = None
         if isinstance(error, KilledWorker):
-            times = error.allowed_failures + 1
-            text = f"Task '{name}' was begun {times} times on Dask workers, and each of them died."
+            if not was_suspect:
+                self._suspects += group.calls
+                return
+            self._guilty.add(node)
+            text = f"Task '{name}' was begun again and again on Dask workers, and each of them died."
         elif error is None:
             text = f"Task '{name}' was cancelled by the Dask cluster, or what it needs was lost there."
         else:
             text = f"Task '{name}' cannot be run on a Dask worker: {describe(error)}"
-        return Outcome(error=WorkerLost(text))
+        for node, _call in group.calls:
+            yield node, Outcome(error=WorkerLost(text))
 
     def _take_event(self, event: tuple[float, Any]) -> None:
         """Take lines, on Dask's own thread."""

@@ -175,13 +175,15 @@ class _SentError:
 
     @staticmethod
     def of(error: BaseException) -> _SentError:
+        trace = SECRETS_IN_USE.hide(_shortened(traceback_of(error)))
         try:
+            # As Python pickles exceptions; where Dask is imported they would take these with them.
+            error.__traceback__ = error.__cause__ = error.__context__ = None
             pickled = _dumps(error)
             again = pickle.loads(pickled)  # noqa: S301 - it was made here; some can be written and not be read
             fits = type(again) is type(error) and len(pickled) <= _MAX_ERROR_BYTES
         except Exception:  # noqa: BLE001 - pickling runs the user's code
             pickled, fits = None, False
-        trace = SECRETS_IN_USE.hide(_shortened(traceback_of(error)))
         return _SentError(pickled if fits else None, describe(error), trace)
 
     def error(self) -> BaseException:
