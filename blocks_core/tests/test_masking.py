@@ -270,3 +270,13 @@ def test_the_filter_masks_the_stack_too(library: Library) -> None:
     logger.warning("where %s", "planted_in_a_stack", stack_info=True)
     assert "planted_in_a_stack" not in stream.getvalue()
     assert "Stack (most recent call last)" in stream.getvalue()
+
+
+@given(st.text(min_size=1), st.sampled_from([0, 20_000]))
+def test_a_secret_is_found_in_a_text_exactly_where_it_would_be_hidden(text, length) -> None:
+    mask = Mask(["ab", "x y"])
+    text += "." * length
+    assert mask.is_in(text) is (mask.hide(text) != text)
+    for form in ("ab", "x%20y", json.dumps({"a": "x y"})):
+        assert mask.is_in(text + form)
+    assert not Mask().is_in(text)

@@ -24,7 +24,7 @@ from blocks_flows.caching import CacheEntry
 from blocks_flows.calls import Outcome, TaskCall
 from blocks_flows.context import Frame
 from blocks_flows.errors import CacheKeyInvalid, ResultNotStorable
-from blocks_flows.executors import LocalDaskExecutor
+from blocks_flows.executors import DaskExecutor, LocalDaskExecutor
 from blocks_flows.journal import close_journal
 from blocks_flows.leases import leases_of
 from blocks_flows.performing import perform
@@ -486,7 +486,9 @@ def test_a_stopped_run_does_not_wait_on(executor, home, records) -> None:
 
 
 @pytest.mark.parametrize(
-    "executor", [LocalDaskExecutor(num_workers=2, scheduler="processes")], ids=["processes"]
+    "executor",
+    [LocalDaskExecutor(num_workers=2, scheduler="processes"), DaskExecutor(cluster_kwargs={"n_workers": 1})],
+    ids=["processes", "dask"],
 )
 def test_workers_in_other_processes_make_one_value(tmp_path, executor) -> None:
     @task(cache_key_fn=lambda *_: "one")

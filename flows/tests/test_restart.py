@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from blocks_core.masking import SECRETS_IN_USE
 from blocks_flows import Flow, Parameter, context, flow, signals, task, triggers, unmapped
 from blocks_flows.claiming import claim
-from blocks_flows.errors import CheckpointInvalid, RunRefused
+from blocks_flows.errors import CheckpointInvalid, ParametersInvalid, RunRefused
 from blocks_flows.executors import LocalDaskExecutor
 from blocks_flows.restarting import find_stopped, go_on, restart_run
 
@@ -343,6 +343,30 @@ def test_a_paused_run_goes_on_when_its_tasks_are_approved(trouble, go_again, las
         restart_run(run_id, flow=f)
 
 
+def test_a_run_whose_tasks_are_run_in_processes_is_restarted(tmp_path, last_run, capsys) -> None:
+    with Flow("f", executor=LocalDaskExecutor(scheduler="processes", num_workers=2)) as f:
+        total = add_in_process(append_in_process.map([1, 2, 3], unmapped(str(tmp_path))))
+    assert f.run().is_failed()
+    (tmp_path / "ready").touch()
+    state = restart_run(last_run()["id"], flow=f)
+    assert state.result[total].result == 6
+    assert sorted((tmp_path / "ran").read_text()) == ["1", "2", "3"]
+
+
+@task
+def append_in_process(x, folder):
+    if x == 3 and not Path(folder, "ready").exists():
+        raise ConnectionError
+    with Path(folder, "ran").open("a") as file:
+        file.write(str(x))
+    return x
+
+
+@task
+def add_in_process(xs):
+    return sum(xs)
+
+
 def test_of_two_restarts_one_gets_the_run(trouble, records, last_run) -> None:
     with Flow("f") as f:
         task(lambda: trouble.meet("bad"), name="use")()
@@ -353,6 +377,20 @@ def test_of_two_restarts_one_gets_the_run(trouble, records, last_run) -> None:
     with pytest.raises(RunRefused, match="was changed meanwhile: somebody else has restarted it"):
         go_on(other, f, {})
     assert trouble.ran == ["bad", "bad"]
+
+
+def test_a_restart_that_cannot_begin_leaves_the_run_as_it_was(trouble, go_again, last_run) -> None:
+    @flow
+    def f(days: int, place: SecretStr):
+        trouble.meet("bad")
+
+    f.run(days=3, place=SecretStr("somewhere"))
+    before = last_run()
+    with pytest.raises(ParametersInvalid, match="place"):
+        go_again(f, parameters={"place": []})
+    after = last_run()
+    assert {**after, "revision": 0} == {**before, "revision": 0}
+    assert go_again(f, parameters={"place": "somewhere"}).is_successful()
 
 
 def test_a_claimed_run_is_not_for_others_while_its_process_lives(trouble, records, last_run) -> None:

@@ -138,7 +138,7 @@ class CheckpointFile:
         self._note(lambda: None)
 
     def close(self) -> None:
-        """Let go of the file; what comes later opens it again."""
+        """Let go of the file, when nothing is written any more: its number is given to other files."""
         with self._lock:
             descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:

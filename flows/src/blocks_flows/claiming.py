@@ -68,6 +68,13 @@ def claim(database: Database, row: Mapping[str, Any]) -> int:
     return revision
 
 
+def release(database: Database, row: Mapping[str, Any], revision: int) -> None:
+    """Give a claimed run back as it was, unless it has begun."""
+    was = (row["state_type"], row["state_name"], row["state_message"], row["state_at"], row["ended_at"])
+    with database.transaction() as connection:
+        connection.execute(_MOVE.format(table="flow_runs"), (revision, *was, row["id"], revision))
+
+
 def end_dead(records: RunRecords, row: Mapping[str, Any]) -> bool:
     """Record a run as crashed, if its process is gone, with all that it had begun; tell whether it was so."""
     if row["state_type"] not in OPEN or life_of_run(row) is not Life.GONE:

@@ -13,7 +13,7 @@ from blocks_flows.given_values import parameter_options, read_given
 from blocks_flows.graph_flows import Flow
 from blocks_flows.loading import load_flow, load_flows
 from blocks_flows.results_commands import results
-from blocks_flows.run_ends import end_with, is_terminal
+from blocks_flows.run_ends import aside, end_with, is_terminal
 from blocks_flows.starting import AnyFlow, run_once
 from blocks_registry.output import emit_json, emit_note, emit_rows, emit_text, examples, output_option
 
@@ -49,7 +49,7 @@ def run_flow(ctx: click.Context, entry_point: str, output: str, **given: Any) ->
 
     The exit code is 0 if the run succeeded, 1 if it failed, 4 if it is paused, 130 if it was interrupted.
     """
-    found = load_flow(entry_point)
+    found = _load(entry_point)
     values = read_given(found, **given)
     end_with(ctx, output, lambda: run_once(found, values, progress=is_terminal(output)))
 
@@ -59,7 +59,9 @@ def run_flow(ctx: click.Context, entry_point: str, output: str, **given: Any) ->
 @output_option
 def list_flows(place: str, output: str) -> None:
     """List the flows of a file or module."""
-    rows = [_row(variable, each) for variable, each in load_flows(place).items()]
+    with aside():
+        found = load_flows(place)
+    rows = [_row(variable, each) for variable, each in found.items()]
     emit_rows(output, rows, _COLUMNS, empty=f"{place} declares no flow at its top level.")
 
 
@@ -67,7 +69,7 @@ def list_flows(place: str, output: str) -> None:
 @_flow_argument
 def show_parameters(entry_point: str) -> None:
     """Print the JSON Schema of a flow's parameters."""
-    emit_json(load_flow(entry_point).parameter_schema())
+    emit_json(_load(entry_point).parameter_schema())
 
 
 @flow.command(
@@ -83,7 +85,7 @@ def show_parameters(entry_point: str) -> None:
 )
 def draw_flow(entry_point: str, path: Path | None) -> None:
     """Draw the graph of a flow: into a file, or as Mermaid on standard output."""
-    found = load_flow(entry_point)
+    found = _load(entry_point)
     if isinstance(found, FunctionFlow):
         raise click.UsageError(
             f"Flow '{found.name}' is a function: what it calls is known only when it runs. Flows that are graphs "
@@ -94,6 +96,11 @@ def draw_flow(entry_point: str, path: Path | None) -> None:
         emit_text(text.rstrip("\n"))
     else:
         emit_note(f"Drawn into {path}.")
+
+
+def _load(entry_point: str) -> AnyFlow:
+    with aside():
+        return load_flow(entry_point)
 
 
 def _row(variable: str, found: AnyFlow) -> dict[str, Any]:

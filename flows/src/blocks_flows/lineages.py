@@ -15,7 +15,6 @@ from blocks_flows.checkpoint_reading import read_checkpoint, sweep
 from blocks_flows.checkpoints import CheckpointFile, Place, checkpoint_home, kept_days
 from blocks_flows.context import FRAME, Frame
 from blocks_flows.earlier_runs import LATER, EarlierRun
-from blocks_flows.errors import CheckpointInvalid
 from blocks_flows.kept_values import ValueNotKept, as_json
 from blocks_flows.results import StoredResult
 from blocks_flows.run_logs import FLOW_LOGGER, RunLog
@@ -139,7 +138,8 @@ class Lineage:
         is_graph = hasattr(self._flow, "graph")  # whose result are the states of its tasks
         if state.is_successful() and above is not None and self.slug is not None and not is_graph:
             above.keep_child(self.slug, self.run_id, state.result, stored)
-        self.checkpoint.close()
+        if state.type not in (StateType.CANCELLED, StateType.CRASHED):  # tasks of these may still be at work
+            self.checkpoint.close()
 
     def again_of(self, slug: str) -> Again | None:
         """Return what a child of this run goes on with, if this one is restarted and had begun it."""
@@ -150,9 +150,8 @@ class Lineage:
         if run_id is None:
             return None
         above = self.again.earlier
-        return gather(
-            Place(above.notes.place.home, self.root_id, run_id), above.main, approval=above.approval
-        )
+        place = Place(above.notes.place.home, self.root_id, run_id)
+        return gather(place, above.main, approval=above.approval)
 
 
 def gather(
@@ -161,8 +160,8 @@ def gather(
     *,
     row: Mapping[str, Any] | None = None,
     approval: Callable[[Mapping[str, Any]], bool] | None = None,
-) -> Again:
-    """Return what is known of a run that is to go on.
+) -> Again | None:
+    """Return what is known of a run that is to go on; None: nothing, as it was killed at its very beginning.
 
     Args:    row: its record; None: it is looked for. main, approval: see `EarlierRun`.
     Raises:  CheckpointInvalid: somebody else can write the checkpoint.
@@ -177,7 +176,7 @@ def gather(
         records.close()
     about = row or notes.about
     if not about:
-        raise CheckpointInvalid(f"Nothing is known of the flow run {place.run_id}. Run the flow anew.")
+        return None
     return Again(
         run_id=place.run_id,
         name=about["name"],

@@ -158,10 +158,10 @@ def _execute(name: str, path: Path, loading: Loading) -> ModuleType:
             del sys.modules[name]
             raise
         FLOW_LOGGER.warning(
-            "%s was loaded up to%s, where it looks at a run that was passed over: %s",
+            "%s was not loaded to its end, as it looks at a run that was passed over: %s%s",
             path,
-            _line_in(error, str(path)) or " a line",
             describe(error),
+            _line_in(error, str(path)),
         )
     return module
 

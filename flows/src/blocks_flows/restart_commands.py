@@ -18,7 +18,7 @@ from blocks_flows.given_values import parameter_options, read_given
 from blocks_flows.liveness import Life, life_of_run
 from blocks_flows.loading import load_flow, split_entry_point
 from blocks_flows.restarting import find_stopped, go_on, load_stopped, working_folder
-from blocks_flows.run_ends import end_with, is_terminal
+from blocks_flows.run_ends import aside, end_with, is_terminal
 from blocks_flows.runs import RunRecords
 from blocks_registry.output import emit_note, examples, output_option
 
@@ -116,7 +116,8 @@ def _restart(
         entry_point = _absolute(entry_point)
     output: str = given.pop("output")
     with chdir(working_folder(stopped)):
-        flow = load_flow(entry_point) if entry_point else load_stopped(stopped)
+        with aside():
+            flow = load_flow(entry_point) if entry_point else load_stopped(stopped)
         values = read_given(flow, **given)
         end_with(ctx, output, lambda: go_on(stopped, flow, values, progress=is_terminal(output)))
 

@@ -12,16 +12,16 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import chdir, nullcontext
+from contextlib import chdir, nullcontext, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+from blocks_core.errors import BlocksError
 from blocks_core.mask import HIDDEN
 from blocks_flows.checkpoint_reading import KeptForm, Notes, decode
 from blocks_flows.checkpoints import Place, checkpoint_home
-from blocks_flows.claiming import OPEN, claim, end_dead, record_lost
+from blocks_flows.claiming import OPEN, claim, end_dead, record_lost, release
 from blocks_flows.context import FRAME
 from blocks_flows.errors import CheckpointInvalid, FlowNotLoaded, RunRefused
 from blocks_flows.function_flows import FunctionFlow
@@ -129,22 +129,24 @@ def go_on(
     """
     prepare_logging()
     again = gather(stopped.place, flow.__module__, row=stopped.row, approval=stopped.is_approved)
+    assert again is not None  # its row is known
     values = _parameters(stopped, flow, again.earlier.notes, given)
     _tell_of_changes(flow, again)
     records = RunRecords()
-    try:
-        revision = claim(records.database, stopped.row)
-    finally:
-        records.close()
+    revision = claim(records.database, stopped.row)
     frame = FRAME.get()
     if frame is not None and isinstance(frame.coming, Starting):
         frame.coming.run_id = again.run_id
     token = FRAME.set(telling(replace(again, revision=revision)))
     try:
-        start = datetime.fromtimestamp(again.scheduled_start, UTC)
-        return run_once(flow, values, scheduled_start=start, progress=progress)
+        return run_once(flow, values, progress=progress)
+    except BaseException:
+        with suppress(BlocksError):
+            release(records.database, stopped.row, revision)
+        raise
     finally:
         FRAME.reset(token)
+        records.close()
 
 
 def _check_stopped(row: _Row, force: bool) -> None:

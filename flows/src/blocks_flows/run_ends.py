@@ -1,10 +1,10 @@
-"""How a command ends that ran a flow: what it prints, and its exit code."""
+"""How a command ends that ran a flow: what it prints and where, and its exit code."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext, redirect_stdout
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from typing import Final
 
 import click
@@ -24,12 +24,17 @@ def is_terminal(output: str) -> bool:
     return output != "json" and sys.stdout is not None and sys.stdout.isatty()  # None: it was closed
 
 
+def aside() -> AbstractContextManager[object]:
+    """Let what is printed meanwhile, such as by a file that is loaded, go to standard error, beside the answer."""
+    return redirect_stdout(sys.stderr)
+
+
 def end_with(ctx: click.Context, output: str, run: Callable[[], State]) -> None:
     """Run a flow and end the command as the run ended; where JSON is asked for, all else goes to standard error."""
     starting = Starting()
     token = FRAME.set(telling(starting))
     try:
-        with redirect_stdout(sys.stderr) if output == "json" else nullcontext():
+        with aside() if output == "json" else nullcontext():
             state = run()
     finally:
         FRAME.reset(token)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from blocks_flows.function_flows import FunctionFlow
@@ -18,13 +17,10 @@ def run_once(
     flow: AnyFlow,
     parameters: Mapping[str, Any],
     *,
-    scheduled_start: datetime | None = None,
     progress: bool | Display = False,
 ) -> State:
     """Run a flow in this process and return how it ended.
 
     Raises:  ParametersInvalid.
     """
-    return flow.run(
-        parameters, scheduled_start_time=scheduled_start, progress=progress, run_on_schedule=False
-    )
+    return flow.run(parameters, progress=progress, run_on_schedule=False)
