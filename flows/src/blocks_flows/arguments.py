@@ -80,7 +80,7 @@ def resolve(value: Any, look_up: Callable[[Any], Any]) -> Any:
         pairs = cast("dict[Any, Any]", value).items()
         return {key: resolve(item, look_up) for key, item in pairs}
     items = [resolve(item, look_up) for item in value]
-    kind = value.__class__
+    kind = getattr(value, "resolved_kind", value.__class__)  # a list of futures becomes one of values
     return kind(*items) if hasattr(kind, "_fields") else kind(items)  # a named tuple takes its fields apart
 
 

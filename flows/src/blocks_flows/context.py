@@ -2,10 +2,21 @@
 
 `context.get("scheduled_start_time")` is a pendulum `DateTime`; `context.flow_run_id` is an error outside of
 a run, `context.get("flow_run_id")` is None there.
+
+| | |
+|---|---|
+| `flow_name`, `flow_run_id`, `flow_run_name`, `parameters`, `parent_flow_run_id`, `tags` | of the flow run |
+| `task_name`, `task_run_id`, `task_run_name`, `task_slug`, `map_index` | of the task run, if it is one |
+| `flow_run_count`, `task_run_count` | which try it is, counted from 1 |
+| `resume` | True where somebody approved the task, which had been paused |
+| `scheduled_start_time`, `date` | when the run was to begin; what time it is, in UTC |
+| `today`, `yesterday`, `tomorrow` | as `2021-10-04`, in UTC; with `_nodash` behind it as `20211004` |
+| `logger` | as `get_run_logger()` returns it |
 """
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -71,6 +82,8 @@ class Frame:
     """Takes what a task prints, if it asked for that."""
     slug: str = ""
     """Of the task that runs here."""
+    run_count: int = 1
+    """Which try at the task this is, counted from 1."""
     coming: Any = field(default=None, repr=False)
     """What a flow that is run here is told: a `lineages.Again` or `Loading`."""
     resume: bool = False
@@ -139,16 +152,35 @@ class RunContext:
         return f"<context: flow run '{frame.run.flow_run_name}', task run '{frame.task_run_name}'>"
 
 
+def logger_of(frame: Frame, run: RunFacts) -> logging.Logger:
+    """Return the logger of what runs in a frame."""
+    return logging.getLogger("blocks_flows").getChild(frame.task_name or run.flow_name)
+
+
 def _scheduled_start_time(_frame: Frame, run: RunFacts) -> Any:
     import pendulum  # late: start-up time; only flows that ask for times need it
 
     return pendulum.from_timestamp(run.scheduled_start)
 
 
+def _date(_frame: Frame, _run: RunFacts) -> Any:
+    import pendulum  # late: as above
+
+    return pendulum.now("UTC")
+
+
+def _day(days: int, form: str) -> Callable[[Frame, RunFacts], str]:
+    return lambda frame, run: _date(frame, run).add(days=days).strftime(form)
+
+
+_DAY, _NO_DASH = "%Y-%m-%d", "%Y%m%d"
 _READERS: dict[str, Callable[[Frame, RunFacts], Any]] = {
+    "date": _date,
     "flow_name": lambda _frame, run: run.flow_name,
+    "flow_run_count": lambda _frame, run: run.run_count,
     "flow_run_id": lambda _frame, run: run.flow_run_id,
     "flow_run_name": lambda _frame, run: run.flow_run_name,
+    "logger": logger_of,
     "map_index": lambda frame, _run: None if frame.map_index < 0 else frame.map_index,
     "parameters": lambda _frame, run: run.parameters,
     "parent_flow_run_id": lambda _frame, run: run.parent_flow_run_id,
@@ -156,8 +188,16 @@ _READERS: dict[str, Callable[[Frame, RunFacts], Any]] = {
     "scheduled_start_time": _scheduled_start_time,
     "tags": lambda frame, run: (*run.tags, *frame.tags),
     "task_name": lambda frame, _run: frame.task_name or None,
+    "task_run_count": lambda frame, _run: frame.run_count if frame.task_run_id else None,
     "task_run_id": lambda frame, _run: frame.task_run_id,
     "task_run_name": lambda frame, _run: frame.task_run_name or None,
+    "task_slug": lambda frame, _run: frame.slug or None,
+    "today": _day(0, _DAY),
+    "today_nodash": _day(0, _NO_DASH),
+    "tomorrow": _day(1, _DAY),
+    "tomorrow_nodash": _day(1, _NO_DASH),
+    "yesterday": _day(-1, _DAY),
+    "yesterday_nodash": _day(-1, _NO_DASH),
 }
 
 context = RunContext()

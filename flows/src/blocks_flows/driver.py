@@ -23,6 +23,7 @@ from blocks_flows.errors import (
     ResultStorageMissing,
     RunStopped,
     TaskCancelled,
+    TaskTimedOut,
 )
 from blocks_flows.failures import describe
 from blocks_flows.machine import Machine
@@ -83,12 +84,13 @@ class Driver:
     ) -> Node:
         """Add a task; `begin` releases it.
 
-        Raises:  ResultStorageMissing.
+        Raises:  ResultStorageMissing; RunStopped.
         """
         task = entry.task
         entry.storage = self._storage_for(task)
         with self._lock:
             name = name or task.name
+            self._check_going(name)
             node = self.machine.add(
                 name, time(), upstreams, mapped_over=mapped_over, rules=task.options.rules
             )
@@ -101,11 +103,14 @@ class Driver:
         Raises:  RunStopped.
         """
         with self._lock:
-            if self._stopped:
-                raise RunStopped(f"Task '{nodes[0].name}' is not run, as its flow run was stopped.")
+            self._check_going(nodes[0].name if nodes else "")
             commands = self.machine.begin(nodes, time())
             self._carrying += 1
         self._carry_out(commands)
+
+    def _check_going(self, name: str) -> None:
+        if self._stopped:
+            raise RunStopped(f"Task '{name}' is not run, as its flow run was stopped.")
 
     def execute(self, node: Node, perform: Callable[[TaskCall], Outcome] = perform) -> None:
         """Run a task and tell the machine.
@@ -138,7 +143,7 @@ class Driver:
                 return None
         call, problem = self._prepare(node, entry)
         with self._lock:
-            if self._stopped:
+            if self._stopped or node.is_settled():
                 return None
             commands = self.machine.started(node, time())
             self._carrying += 1
@@ -150,6 +155,8 @@ class Driver:
     def finished(self, node: Node, outcome: Outcome) -> None:
         """Take note of what a try came to."""
         error = outcome.error
+        if node.is_settled():  # it was left to itself, as its time, or that of a task around it, was over
+            return
         may_retry = True
         if error is None or isinstance(error, SUCCESS):
             entry: Entry = node.note
@@ -163,22 +170,36 @@ class Driver:
             self._log.say(TASK_LOGGER, logging.ERROR, text + traceback_of(error), node.run_id)
             may_retry = self._may_retry(node, error)
         with self._lock:
-            if self._stopped:
+            if self._stopped or node.is_settled():
                 return
-            node.stored = outcome.stored
-            now = time()
-            if error is None:
-                if outcome.is_cached:
-                    text = "The value was kept by an earlier run."
-                    commands = self.machine.succeeded(node, outcome.value, now, "Cached", text)
-                else:
-                    commands = self.machine.succeeded(node, outcome.value, now)
-            elif isinstance(error, Signal):
-                commands = self.machine.signalled(node, error, now)
-            else:
-                commands = self.machine.failed(node, error, now, may_retry=may_retry)
+            commands = self._tell_machine(node, outcome, may_retry)
             self._carrying += 1
         self._carry_out(commands)
+
+    def _tell_machine(self, node: Node, outcome: Outcome, may_retry: bool) -> list[Command]:
+        node.stored, error, now = outcome.stored, outcome.error, time()
+        if error is None:
+            if outcome.is_cached:
+                text = "The value was kept by an earlier run."
+                return self.machine.succeeded(node, outcome.value, now, "Cached", text)
+            return self.machine.succeeded(node, outcome.value, now)
+        if isinstance(error, Signal):
+            return self.machine.signalled(node, error, now)
+        commands = self.machine.failed(node, error, now, may_retry=may_retry)
+        if isinstance(error, TaskTimedOut):
+            commands += self._give_up_below(node, now)
+        return commands
+
+    def _give_up_below(self, node: Node, at: float) -> list[Command]:
+        """Take for cancelled what a task had called that is left to itself; nobody waits for it any more."""
+        place = "" if node.map_index < 0 else f"[{node.map_index}]"
+        prefix = f"{node.note.slug}{place}/"
+        error = TaskCancelled(f"Task '{node.name}' that called it took too long.")
+        commands: list[Command] = []
+        for each in self.machine.nodes:
+            if each.note is not None and not each.is_settled() and each.note.slug.startswith(prefix):
+                commands += self.machine.failed(each, error, at, may_retry=False)
+        return commands
 
     def _prepare(self, node: Node, entry: Entry) -> tuple[TaskCall | None, Exception | None]:
         """Return the call of a task that is ready, or why there can be none."""
@@ -199,7 +220,7 @@ class Driver:
         frame = Frame(
             self.host, self._given.facts, task.name, node.run_id, node.name, node.map_index, task.options.tags
         )
-        frame.slug = entry.slug
+        frame.slug, frame.run_count = entry.slug, node.attempts + 1
         if self._given.earlier is not None:
             frame.resume = self._given.earlier.approves(entry.slug, node.map_index)
         serializer = task.options.serializer or self._given.serializer

@@ -19,6 +19,8 @@ BlocksError
     ├── TaskCancelled            a task was cancelled by whoever awaited it
     ├── FlowTimedOut             a flow run took longer than it may
     ├── FlowFailed               a flow function returned the state of something that failed
+    ├── FutureNotReady           a future was not waited for any longer
+    ├── FutureNotAwaited         a future was waited for in a way that stops what runs it
     ├── WorkerLost               the process that ran a task died
     ├── NotSendable              a task, its arguments or what it returned cannot go to another process
     ├── TaskRaised               a task raised in another process what cannot come from there
@@ -132,6 +134,14 @@ class FlowTimedOut(FlowsError, TimeoutError):
 
 class FlowFailed(FlowsError):
     """A flow function returned the state of something that failed, without an exception in it."""
+
+
+class FutureNotReady(FlowsError, TimeoutError):
+    """A task run was not finished after the time that somebody would wait for it."""
+
+
+class FutureNotAwaited(FlowsError, RuntimeError):
+    """A future was waited for in a way that stops the event loop that is to run its task."""
 
 
 class WorkerLost(FlowsError):

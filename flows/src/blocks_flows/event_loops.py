@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from inspect import BoundArguments
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from blocks_flows.arguments import references
 from blocks_flows.calling import await_task, cancelled
@@ -23,7 +23,7 @@ from blocks_flows.errors import FlowTimedOut, TaskCancelled
 from blocks_flows.keeping import steps_around
 from blocks_flows.nodes import Node
 from blocks_flows.performing import advance
-from blocks_flows.pools import Engine, Pool
+from blocks_flows.pools import Pool
 from blocks_flows.stacks import HERE, run_on_new_stack
 from blocks_flows.waits import Steps
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 class LoopPool(Pool):
     """Runs tasks on one event loop, each as an asyncio task; for one flow run."""
 
-    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, engine: Driver, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._engine = engine
         self._running: dict[Node, asyncio.Task[None]] = {}
@@ -55,14 +55,19 @@ class LoopPool(Pool):
     def close(self) -> None:
         """Do nothing: there are no threads."""
 
-    def cancel(self, node: Node) -> None:
-        """Cancel a task, whether it runs or waits for its next try."""
-        task = self._running.get(node)
-        if task is not None:
-            task.cancel()
-        elif not node.is_settled():
-            text = f"Task '{node.name}' was cancelled before it ran, or between two tries."
-            self._engine.finished(node, Outcome(error=TaskCancelled(text)))
+    async def finish(self, node: Node) -> None:
+        """Wait until a task is finished; where its caller is cancelled, it is too."""
+        try:
+            await settled(self._engine, [node])
+        except asyncio.CancelledError:
+            task = self._running.get(node)
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
+            else:
+                text = f"Task '{node.name}' was cancelled before it ran, or between two tries."
+                self._engine.finished(node, Outcome(error=TaskCancelled(text)))
+            raise
 
     async def rest(self) -> None:
         """Return when none of its tasks runs any more; those of a stopped run were cancelled."""
@@ -73,15 +78,12 @@ class LoopPool(Pool):
         if node.is_settled():
             return
         task = self._running[node] = self.loop.create_task(self._try(node))
-        self._engine.tell_when(node, lambda: self._settled(node, task))
+        self._engine.tell_when(node, lambda: _tell(self.loop, self._settled, node, task))
 
     def _settled(self, node: Node, task: asyncio.Task[None]) -> None:
         """Cancel what runs in vain, as its run was stopped; a try that tells of its own end is left alone."""
-        if running_loop() is self.loop:
-            if asyncio.current_task() is not task and self._running.get(node) is task:
-                task.cancel()
-        else:
-            _tell(self.loop, self._settled, node, task)
+        if asyncio.current_task() is not task and self._running.get(node) is task:
+            task.cancel()
 
     async def _try(self, node: Node) -> None:
         try:
@@ -137,7 +139,7 @@ async def settled(driver: Driver, nodes: Iterable[Node | None]) -> None:
             continue
         ended = loop.create_future()
         driver.tell_when(node, lambda ended=ended: _tell(loop, _end, ended))
-        if node is not None and not ended.done() and HERE.pool is driver.pool:
+        if node is not None and HERE.pool is not None and HERE.pool is driver.pool:
             run_on_new_stack(lambda node=node: driver.pool.wait(node.is_settled, node), 0)
         await ended
     driver.check()
@@ -149,11 +151,8 @@ class Awaiting:
     async def ready(self, values: Any) -> None:
         """Await the futures in some values, whatever they come to."""
         for each in references(values):
-            wait = getattr(
-                each, "settled", None
-            )  # of a future, which stands above, as it gives tasks to loops
-            if wait is not None:
-                await wait()
+            if hasattr(each, "settled"):  # a future: its module stands above, as it awaits through this one
+                await cast("Any", each).settled()
 
     async def call(self, fn: Callable[..., Any], bound: BoundArguments, deadline: Deadline | None) -> Any:
         """Await the flow function, which its deadline cancels."""
@@ -181,9 +180,9 @@ class Awaiting:
 
     async def close(self, driver: Driver) -> None:
         """Let what was cancelled end, and let go of threads."""
-        for pool in getattr(driver.host, "loop_pools", ()):
-            if pool.loop is asyncio.get_running_loop():
-                await pool.rest()
+        pool = getattr(driver.host, "loop_pools", {}).get(asyncio.get_running_loop())
+        if pool is not None:
+            await pool.rest()
         if driver.is_stopped:
             await asyncio.to_thread(driver.close)
         else:
@@ -215,6 +214,10 @@ async def finish_awaiting(steps: Steps[T], read: Callable[[T], Any]) -> Any:
 
 
 def _tell(loop: asyncio.AbstractEventLoop, call: Callable[..., Any], *args: Any) -> None:
+    """Call something on a loop's thread, from any."""
+    if running_loop() is loop:
+        call(*args)
+        return
     with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
         loop.call_soon_threadsafe(call, *args)
 

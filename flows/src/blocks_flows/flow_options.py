@@ -128,6 +128,12 @@ def read_flow_options(what: str, given: Any, known: Any, doc: str | None = "") -
             f"{what} has an executor of type {type(executor).__name__}. Give one of blocks_flows.executors, "
             f"such as LocalDaskExecutor(num_workers=8)."
         )
+    storage = _read_storage(what, given)
+    if given.get("persist_result") and storage is None:
+        raise FlowInvalid(
+            f"{what} is to keep what it returns (persist_result=True), and there is no storage for it. Give one: "
+            f"result_storage='s3/results', or a storage block."
+        )
     return FlowOptions(
         description=inspect.cleandoc(given.get("description", doc) or ""),
         version=given.get("version"),
@@ -136,7 +142,7 @@ def read_flow_options(what: str, given: Any, known: Any, doc: str | None = "") -
         schedule=given.get("schedule"),
         timeout_seconds=read_duration(what, "timeout_seconds", given.get("timeout_seconds")),
         flow_run_name=_read_run_name(what, given.get("flow_run_name")),
-        result_storage=_read_storage(what, given),
+        result_storage=storage,
         serializer=read_serializer(what, given.get("result_serializer")),
         persist_result=given.get("persist_result"),
         hooks=_read_hooks(what, given),

@@ -22,7 +22,7 @@ from blocks_flows.context import FRAME, RunFacts
 from blocks_flows.driver import Driver
 from blocks_flows.entries import Surroundings, Watcher
 from blocks_flows.entry_points import entry_point_of, working_directory
-from blocks_flows.errors import FlowInvalid, FlowTimedOut
+from blocks_flows.errors import FlowInvalid, FlowTimedOut, RunStopped
 from blocks_flows.executors import Executor
 from blocks_flows.failures import describe
 from blocks_flows.flow_options import FlowOptions
@@ -55,6 +55,8 @@ class FlowRun:
         SECRETS_IN_USE.add(secret_texts(wanted.parameters))
         frame = FRAME.get()
         parent = None if frame is None else frame.run
+        if frame is not None and getattr(frame.host, "is_stopped", False):
+            raise RunStopped(f"Flow '{name}' is not run, as the flow run that calls it was stopped.")
         self.lineage = Lineage(flow, keeps=options.persist_result is not False)
         again, run_id = self.lineage.again, self.lineage.run_id
         now = time()
@@ -63,12 +65,13 @@ class FlowRun:
         self._watchers = wanted.watchers
         self._journal = current_journal()
         self.log = RunLog(self._journal, run_id)
+        scheduled = wanted.scheduled_start if again is None else again.scheduled_start
         self.facts = RunFacts(
             flow_run_id=run_id,
             flow_run_name=again.name if again else f"{name}-{run_id[:6]}",
             flow_name=name,
             parameters=wanted.parameters,
-            scheduled_start=now if wanted.scheduled_start is None else wanted.scheduled_start,
+            scheduled_start=now if scheduled is None else scheduled,
             sink=self.log,
             tags=options.tags,
             parent_flow_run_id=None if parent is None else parent.flow_run_id,

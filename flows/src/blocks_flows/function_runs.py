@@ -19,7 +19,8 @@ from blocks_flows.executors import Executor
 from blocks_flows.failures import describe
 from blocks_flows.flow_options import FlowOptions
 from blocks_flows.flow_run import FlowRun
-from blocks_flows.futures import FunctionHost, resolve_value
+from blocks_flows.futures import resolve_value
+from blocks_flows.hosts import FunctionHost
 from blocks_flows.results import StoredResult, load_storage, write_result
 from blocks_flows.run_logs import FLOW_LOGGER, captured_prints, traceback_of
 from blocks_flows.states import State, StateType
@@ -108,7 +109,7 @@ class FunctionRun:
 
     def _call(self, driver: Driver) -> Steps[_Ending]:
         """Call the function once, wait for its tasks and keep its value."""
-        driver.host = host = FunctionHost(driver)
+        driver.host = host = FunctionHost(driver, is_async=self._flow.is_async)
         frame = Frame(host=host, run=self._run.facts, is_async=self._flow.is_async)
         token = FRAME.set(frame)
         try:

@@ -1,37 +1,27 @@
-"""Tasks in a flow function: called they run here and return, submitted they give a future."""
+"""Futures: the task runs that a flow function submitted, and how to wait for them."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
-from contextvars import copy_context
-from threading import Lock
-from typing import TYPE_CHECKING, Any
+from queue import Empty, SimpleQueue
+from threading import Event
+from time import monotonic
+from typing import Any, NamedTuple
 
-from blocks_flows.arguments import (
-    Arguments,
-    MappedArguments,
-    Reference,
-    flatten,
-    is_unmapped,
-    references,
-    resolve,
-    unmapped,
-)
-from blocks_flows.context import FRAME, running_loop
+from blocks_flows.arguments import Reference, references
+from blocks_flows.context import running_loop
 from blocks_flows.driver import Driver
-from blocks_flows.entries import Entry
-from blocks_flows.errors import RunPaused, RunStopped
+from blocks_flows.errors import FutureNotAwaited, FutureNotReady, RunPaused, RunStopped
 from blocks_flows.nodes import Node
-from blocks_flows.pools import InlinePool
+from blocks_flows.stacks import HERE
 from blocks_flows.states import State
-from blocks_flows.tasks import Asked, Task, read_call
-
-if TYPE_CHECKING:
-    from blocks_flows.event_loops import LoopPool
 
 
 class TaskFuture(Reference):
-    """A task run that may not be finished; as an argument of a task it is waited for."""
+    """A task run that may not be finished; as an argument of a task it is waited for.
+
+    In an async flow, `await future` waits and returns the value; that it is given up cancels nothing.
+    """
 
     def __init__(self, driver: Driver, node: Node) -> None:
         self._driver = driver
@@ -45,6 +35,11 @@ class TaskFuture(Reference):
         return self._node.name
 
     @property
+    def node(self) -> Node:
+        """Return the run's place among the others."""
+        return self._node
+
+    @property
     def is_held(self) -> bool:
         """Tell whether the run is paused, or waits for one that is."""
         return self._node.held
@@ -55,149 +50,127 @@ class TaskFuture(Reference):
         self.is_seen = self.is_seen or self._node.is_settled()
         return self._node.state
 
-    def wait(self) -> State:
-        """Wait for the end and return the state, whatever it is."""
+    def done(self) -> bool:
+        """Tell whether nothing more happens to the run."""
+        return self._node.is_settled()
+
+    def wait(self, timeout: float | None = None) -> State:
+        """Wait for the end and return the state, whatever it is.
+
+        Args:    timeout: seconds to wait at most; the state may be that of an unfinished run then.
+        Raises:  FutureNotAwaited: in an async flow, where this would stop what runs the task.
+        """
         if not self._node.is_settled():
-            self._driver.pool.wait(lambda: self._node.is_settled(), self._node)
+            _check_blocking(self._node)
+            if timeout is None:
+                self._driver.pool.wait(self._node.is_settled, self._node)
+            else:
+                ended = Event()
+                self._driver.tell_when(self._node, ended.set)
+                ended.wait(timeout)
+                self._driver.check()
         return self.state
 
-    def result(self, *, raise_on_failure: bool = True) -> Any:
+    def result(self, timeout: float | None = None, *, raise_on_failure: bool = True) -> Any:
         """Wait for the end and return the value; raise what the task raised, unless that is to be returned.
 
-        Raises:  RunStopped.
+        Raises:  FutureNotReady: it takes longer than `timeout` seconds; FutureNotAwaited: see `wait`; RunStopped.
         """
-        state = self.wait()
-        return _value(self._node) if raise_on_failure else state.result
+        state = self.wait(timeout)
+        if not self._node.is_settled():
+            raise FutureNotReady(
+                f"Task run '{self.name}' was not finished after {timeout} seconds. It goes on."
+            )
+        return value_of(self._node) if raise_on_failure else state.result
 
     async def settled(self) -> None:
         """Await the end, whatever it is."""
-        from blocks_flows.event_loops import settled  # late: start-up time; only async flows need it
+        from blocks_flows.event_loops import settled  # late: start-up time; only what is awaited needs it
 
-        if not self._node.is_settled():
-            await settled(self._driver, [self._node])
-        self.is_seen = True
+        await settled(self._driver, [self._node])
+
+    def tell_when_done(self, call: Any) -> None:
+        """Call something when the run is finished, on any thread; at once where it is."""
+        self._driver.tell_when(self._node, call)
+
+    @property
+    def is_worked_here(self) -> bool:
+        """Tell whether the current thread is one of those that run the flow's tasks."""
+        return HERE.pool is not None and HERE.pool is self._driver.pool
 
     def __await__(self) -> Generator[Any, None, Any]:
-        """Await the end and return the value; raise what the task raised.
+        return self._value().__await__()
 
-        Raises:  RunStopped, RunPaused.
-        """
-        yield from self.settled().__await__()
-        return _value(self._node)
+    async def _value(self) -> Any:
+        await self.settled()
+        return self.result()
 
     def __repr__(self) -> str:
         return f"<TaskFuture {self._node.name}: {self._node.state.name}>"
 
 
-class FunctionHost:
-    """Takes the calls of tasks while a flow runs."""
+class FutureList(list[TaskFuture]):
+    """What a map gives: the futures of its runs, in their order."""
 
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
-        self._lock = Lock()
-        self.futures: list[TaskFuture] = []
-        self.loop_pools: list[LoopPool] = []
-        """Of each event loop that the run's code awaits on."""
+    resolved_kind = list
 
-    @property
-    def is_stopped(self) -> bool:
-        """Tell whether the run was told to stop, so that what waits for others need not."""
-        return self._driver.is_stopped
+    def wait(self, timeout: float | None = None) -> list[State]:
+        """Wait for all, together no longer than `timeout` seconds, and return their states."""
+        until = None if timeout is None else monotonic() + timeout
+        return [each.wait(_left(until)) for each in self]
 
-    def call(self, task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Run a task in this thread and return its value, or raise what it raised.
+    def result(self, timeout: float | None = None, *, raise_on_failure: bool = True) -> list[Any]:
+        """Wait for all and return their values; see `TaskFuture.result`."""
+        until = None if timeout is None else monotonic() + timeout
+        return [each.result(_left(until), raise_on_failure=raise_on_failure) for each in self]
 
-        Of an async task that async code calls, return what can be awaited for that.
-        """
-        asked = read_call(task, kwargs)
-        frame = FRAME.get()
-        if asked.task.is_async and frame is not None and frame.is_async and running_loop() is not None:
-            return self._await_call(self._entry(asked, args))
-        for each in futures_in((*args, *asked.kwargs.values(), *asked.awaited)):
+
+class Waited(NamedTuple):
+    """Futures, by whether they are finished."""
+
+    done: set[TaskFuture]
+    not_done: set[TaskFuture]
+
+
+def wait(futures: Iterable[TaskFuture], timeout: float | None = None) -> Waited:
+    """Wait for all, or for `timeout` seconds, and tell which are finished."""
+    waited_for = FutureList(futures)
+    waited_for.wait(timeout)
+    done = {each for each in waited_for if each.done()}
+    return Waited(done, {each for each in waited_for if each not in done})
+
+
+def as_completed(futures: Iterable[TaskFuture], timeout: float | None = None) -> Iterator[TaskFuture]:
+    """Yield futures as they finish; in a task on a thread of the flow's executor, in the order given.
+
+    Raises:  FutureNotReady: some are not finished after `timeout` seconds; FutureNotAwaited: see `TaskFuture.wait`.
+    """
+    pending = list(futures)
+    if any(each.is_worked_here for each in pending):
+        for each in pending:  # the thread runs tasks meanwhile, or all might wait for each other
             each.wait()
-        entry = self._entry(asked, args)
-        entry.inline = pool = InlinePool(self._driver)
-        node = self._driver.add(entry, _nodes(entry))
-        self._driver.begin([node])
-        pool.wait(lambda: node.is_settled(), node)
-        return _value(node)
-
-    def submit(self, task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TaskFuture:
-        """Start a task in the run's pool."""
-        entry = self._entry(read_call(task, kwargs), args)
-        return self._start([self._driver.add(entry, _nodes(entry))])[0]
-
-    def map(self, task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[TaskFuture]:
-        """Start a task for each element of its arguments.
-
-        Raises:  MapLengthsDiffer, NotMappable.
-        """
-        # A future that is mapped over is waited for, as its value's length is needed; those in a list are not.
-        asked = read_call(task, kwargs)
-        task = asked.task
-        known = Arguments(
-            tuple(map(_known_lists, args)), {name: _known_lists(each) for name, each in asked.kwargs.items()}
-        )
-        elements = MappedArguments(f"Task '{task.name}'", known, lambda future: future)
-        nodes: list[Node] = []
-        for index in range(elements.length):
-            args, kwargs = elements.of(index)
-            entry = self._entry(asked._replace(kwargs=kwargs), args)
-            node = self._driver.add(entry, _nodes(entry), name=f"{task.name}[{index}]")
-            node.map_index = index
-            nodes.append(node)
-        return self._start(nodes)
-
-    async def _await_call(self, entry: Entry) -> Any:
-        from asyncio import CancelledError  # late: start-up time; only async flows need it
-
-        from blocks_flows.event_loops import settled  # late: as above
-
-        for each in entry.references:
-            if isinstance(each, TaskFuture):
-                await each.settled()
-        entry.inline = pool = self._loop_pool()
-        entry.context = copy_context()
-        node = self._driver.add(entry, _nodes(entry))
-        self._driver.begin([node])
+            yield each
+        return
+    until = None if timeout is None else monotonic() + timeout
+    finished: SimpleQueue[TaskFuture] = SimpleQueue()
+    for each in pending:
+        _check_blocking(each.node)
+        each.tell_when_done(lambda each=each: finished.put(each))
+    for number in range(len(pending)):
         try:
-            await settled(self._driver, [node])
-        except CancelledError:
-            pool.cancel(node)
-            raise
-        return _value(node)
-
-    def _loop_pool(self) -> LoopPool:
-        from blocks_flows.event_loops import LoopPool  # late: as above
-
-        loop = running_loop()
-        with self._lock:
-            for pool in self.loop_pools:
-                if pool.loop is loop:
-                    return pool
-            self.loop_pools.append(LoopPool(self._driver, loop))
-            return self.loop_pools[-1]
-
-    def _start(self, nodes: list[Node]) -> list[TaskFuture]:
-        futures = [TaskFuture(self._driver, node) for node in nodes]
-        self.futures += futures
-        self._driver.begin(nodes)
-        if isinstance(self._driver.pool, InlinePool):
-            self._driver.pool.wait(lambda: all(node.is_settled() for node in nodes))
-        return futures
-
-    def _entry(self, asked: Asked, args: tuple[Any, ...]) -> Entry:
-        task, kwargs = asked.task, asked.kwargs
-        frame = FRAME.get()
-        assert frame is not None  # that is where the task found this host
-        with self._lock:
-            slug = frame.number(task.name)
-        awaited = futures_in((*args, *kwargs.values(), *asked.awaited))
-        found: dict[Reference, Node] = {each: each._node for each in awaited}  # pyright: ignore[reportPrivateUsage] one idea
-        return Entry(task, slug, Arguments(args, kwargs), found)
+            each = finished.get(timeout=_left(until))
+        except Empty:
+            text = f"{len(pending) - number} of {len(pending)} task runs were not finished after {timeout} seconds."
+            raise FutureNotReady(f"{text} They go on.") from None
+        each.wait()
+        yield each
 
 
-def _value(node: Node) -> Any:
+def value_of(node: Node) -> Any:
+    """Return what a settled run returned, or raise what it raised.
+
+    Raises:  RunPaused, RunStopped: it has no value.
+    """
     state, name = node.state, node.name
     if node.held:
         raise RunPaused(
@@ -216,21 +189,31 @@ def resolve_value(reference: Any) -> Any:
     return reference.result() if isinstance(reference, TaskFuture) else reference
 
 
-def _known_lists(value: Any) -> Any:
-    """Return an argument of `map` with the values whose lengths are needed."""
-    inner = value.value if isinstance(value, unmapped) else value
-    if isinstance(inner, flatten):
-        flat = resolve(value, resolve_value)
-        return unmapped(flat) if is_unmapped(value) else flat
-    return resolve_value(value)
-
-
 def futures_in(values: Iterable[Any]) -> Iterator[TaskFuture]:
-    """Yield the futures in some values, in their order."""
+    """Yield the futures in some values, at any depth of lists and dicts."""
     for each in references(tuple(values)):
         if isinstance(each, TaskFuture):
             yield each
 
 
-def _nodes(entry: Entry) -> Iterable[Node]:
-    return entry.references.values()
+def _left(until: float | None) -> float | None:
+    return None if until is None else max(0.0, until - monotonic())
+
+
+def _check_blocking(node: Node) -> None:
+    """Refuse to block the event loop that is to run a task, or one before it."""
+    loop = running_loop()
+    if loop is None:
+        return
+    open_nodes, seen = [node], set[Node]()
+    while open_nodes:
+        each = open_nodes.pop()
+        if each in seen or each.is_settled():
+            continue
+        if getattr(each.note.inline, "loop", None) is loop:
+            raise FutureNotAwaited(
+                f"Task run '{node.name}' needs this event loop, which waiting for it here would stop. "
+                f"Write `await future`; to wait for several, `await asyncio.gather(*futures)`."
+            )
+        seen.add(each)
+        open_nodes += each.upstreams

@@ -1,7 +1,9 @@
 """Loggers of runs: lines on standard output, and a copy of each in the journal with the run's id.
 
 Standard output gets lines as `[2021-09-25 22:08:14+0900] INFO - blocks_flows.TaskRunner | text`, from the
-level that `BLOCKS_LOG_LEVEL` names (INFO). The root logger is not touched.
+level that `BLOCKS_LOG_LEVEL` names (INFO). The root logger is not touched; `BLOCKS_LOG_EXTRA_LOGGERS=pandas,urllib3`
+names loggers of other libraries whose lines in a run are shown and kept too. A line of more than a million characters
+is cut.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from time import localtime, strftime, time
 from typing import Any, Final, TextIO, cast
 
 from blocks_core.masking import SECRETS_IN_USE, MaskingFilter
-from blocks_flows.context import FRAME, Frame
+from blocks_flows.context import FRAME, Frame, logger_of
 from blocks_flows.errors import RunMissing, SettingInvalid
 from blocks_flows.failures import RemoteTraceback
 from blocks_flows.journal import LOGS, Journal
@@ -27,6 +29,10 @@ ROOT: Final = logging.getLogger("blocks_flows")
 FLOW_LOGGER: Final = logging.getLogger("blocks_flows.FlowRunner")
 TASK_LOGGER: Final = logging.getLogger("blocks_flows.TaskRunner")
 _TAIL_LINES: Final = 30
+_MAX_CHARACTERS: Final = 1_000_000
+"""Of a line; what is longer is cut."""
+_LONGEST_SECRET: Final = 10_000
+"""Characters behind the cut that are looked through too: the half of a secret would not be found."""
 
 
 class RunLog:
@@ -44,7 +50,7 @@ class RunLog:
 
     def say(self, logger: logging.Logger, level: int, text: str, task_run_id: str | None = None) -> None:
         """Keep a line of the engine's own, and show it."""
-        self.pass_on(time(), level, logger, SECRETS_IN_USE.hide(text), task_run_id)
+        self.pass_on(time(), level, logger, _fit(text), task_run_id)
 
     def pass_on(
         self, at: float, level: int, logger: logging.Logger, text: str, task_run_id: str | None
@@ -76,7 +82,7 @@ class _Shown(logging.Handler):
         return True
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = SECRETS_IN_USE.hide(_text_of(record))
+        text = _fit(_text_of(record))
         _show(_line(record.created, record.levelno, record.name, text))
 
 
@@ -87,7 +93,7 @@ class _Kept(logging.Handler):
         frame = FRAME.get()
         if frame is not None and frame.run is not None and not hasattr(record, "kept"):
             sink: RunLog = frame.run.sink
-            text = SECRETS_IN_USE.hide(_text_of(record))
+            text = _fit(_text_of(record))
             sink.add(record.created, record.levelno, record.name, text, frame.task_run_id)
 
 
@@ -158,6 +164,18 @@ def prepare_logging() -> None:
         ROOT.addHandler(_KEPT)
         ROOT.addHandler(_SHOWN)
         ROOT.propagate = False
+    for other in os.environ.get("BLOCKS_LOG_EXTRA_LOGGERS", "").split(","):
+        if other.strip():
+            _keep_too(logging.getLogger(other.strip()))
+
+
+def _keep_too(logger: logging.Logger) -> None:
+    """Show and keep what another library logs in a run."""
+    if _KEPT not in logger.handlers:
+        logger.addHandler(_KEPT)
+        logger.addHandler(_SHOWN)
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.INFO)
 
 
 def show_only(wanted: Callable[[logging.LogRecord], bool]) -> None:
@@ -184,7 +202,7 @@ def get_run_logger() -> logging.Logger:
             "get_run_logger() was called outside of a run. Call it inside a task or a flow function; "
             "elsewhere use logging.getLogger(__name__)."
         )
-    return ROOT.getChild(frame.task_name or frame.run.flow_name)
+    return logger_of(frame, frame.run)
 
 
 def traceback_of(error: BaseException) -> str:
@@ -210,7 +228,7 @@ def bare_stdout() -> TextIO | None:
 
 
 class TaskPrints:
-    """Makes log lines of what a task prints."""
+    """Makes log lines of what a task, or a flow function, prints."""
 
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
@@ -234,7 +252,8 @@ class TaskPrints:
         line, self._begun = "".join(self._begun), []
         if self._frame.run is not None:
             sink: RunLog = self._frame.run.sink
-            sink.say(TASK_LOGGER, logging.INFO, line, self._frame.task_run_id)
+            logger = TASK_LOGGER if self._frame.task_run_id else FLOW_LOGGER
+            sink.say(logger, logging.INFO, line, self._frame.task_run_id)
 
 
 class _Router:
@@ -301,6 +320,14 @@ def _line(at: float, level: int, logger: str, text: str) -> str:
     if second != int(at):  # the text is made once a second: it costs more than the rest of the line
         second, shown = _stamp = (int(at), strftime("%Y-%m-%d %H:%M:%S%z", localtime(at)))
     return f"[{shown}] {level_name(level)} - {logger} | {text}"
+
+
+def _fit(text: str) -> str:
+    """Return a text without secrets, and not too long."""
+    if len(text) <= _MAX_CHARACTERS:
+        return SECRETS_IN_USE.hide(text)
+    hidden = SECRETS_IN_USE.hide(text[: _MAX_CHARACTERS + _LONGEST_SECRET])
+    return f"{hidden[:_MAX_CHARACTERS]}… (cut: it has {len(text)} characters)"
 
 
 def _text_of(record: logging.LogRecord) -> str:
