@@ -50,7 +50,7 @@ class RunLog:
 
     def say(self, logger: logging.Logger, level: int, text: str, task_run_id: str | None = None) -> None:
         """Keep a line of the engine's own, and show it."""
-        self.pass_on(time(), level, logger, _fit(text), task_run_id)
+        self.pass_on(time(), level, logger, fit_line(text), task_run_id)
 
     def pass_on(
         self, at: float, level: int, logger: logging.Logger, text: str, task_run_id: str | None
@@ -82,7 +82,7 @@ class _Shown(logging.Handler):
         return True
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = _fit(_text_of(record))
+        text = fit_line(_text_of(record))
         _show(_line(record.created, record.levelno, record.name, text))
 
 
@@ -93,7 +93,7 @@ class _Kept(logging.Handler):
         frame = FRAME.get()
         if frame is not None and frame.run is not None and not hasattr(record, "kept"):
             sink: RunLog = frame.run.sink
-            text = _fit(_text_of(record))
+            text = fit_line(_text_of(record))
             sink.add(record.created, record.levelno, record.name, text, frame.task_run_id)
 
 
@@ -322,8 +322,8 @@ def _line(at: float, level: int, logger: str, text: str) -> str:
     return f"[{shown}] {level_name(level)} - {logger} | {text}"
 
 
-def _fit(text: str) -> str:
-    """Return a text without secrets, and not too long."""
+def fit_line(text: str) -> str:
+    """Return what is to be logged without the secrets in use, and cut where it is too long."""
     if len(text) <= _MAX_CHARACTERS:
         return SECRETS_IN_USE.hide(text)
     hidden = SECRETS_IN_USE.hide(text[: _MAX_CHARACTERS + _LONGEST_SECRET])

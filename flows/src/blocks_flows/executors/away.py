@@ -15,7 +15,7 @@ from blocks_flows.context import FRAME, RunFacts
 from blocks_flows.errors import FlowMissing
 from blocks_flows.journal import flush_journal
 from blocks_flows.performing import perform
-from blocks_flows.run_logs import RunLog, show_only
+from blocks_flows.run_logs import RunLog, fit_line, show_only
 
 Line = tuple[float, int, str, str, str | None]
 """When (Unix time in seconds), level, logger, text, task run."""
@@ -33,7 +33,7 @@ class LineSender:
 
     def say(self, logger: logging.Logger, level: int, text: str, task_run_id: str | None = None) -> None:
         """Send a line of the engine's own."""
-        self.add(time(), level, logger.name, SECRETS_IN_USE.hide(text), task_run_id)
+        self.add(time(), level, logger.name, fit_line(text), task_run_id)
 
 
 class NoHost:
