@@ -30,6 +30,9 @@ _MIN_CHARACTERS_TO_SEARCH: Final = 10_000
 _MAX_CHARACTERS_INSIDE: Final = 1_000
 """Of a secret that is looked for as it is written by one program and then by another."""
 
+_MAX_BEGINNINGS: Final = 100
+"""Of forms that are looked for by one expression: it takes longer the more there are."""
+
 _SAFE: Final = ("", "/", "/:@!$&'()*+,;=", "/?:@!$&'()*+,;=")
 """What a program may leave as it is in a part of a URL: nothing, and what RFC 3986 allows in paths and queries."""
 
@@ -43,6 +46,8 @@ class Mask:
         self._known: set[str] = set()
         self._forms: dict[str, list[str]] = {}
         """First characters of a form -> the forms that begin so; only ever added to, as others read it meanwhile."""
+        self._beginnings: re.Pattern[str] | None = None
+        """Finds whether any of those first characters stand in a text; None: there are too many of them."""
         self.add(secrets)
 
     def add(self, secrets: Iterable[str]) -> None:
@@ -55,6 +60,8 @@ class Mask:
                 if len(form) >= self._min_characters:
                     self._forms.setdefault(form[: self._min_characters], []).append(form)
             self._known |= new
+            few = len(self._forms) <= _MAX_BEGINNINGS
+            self._beginnings = re.compile("|".join(map(re.escape, self._forms))) if few else None
 
     def secrets_in(self, data: bytes) -> list[str]:
         """Return the secrets that stand, as they are, in bytes such as those of a pickle."""
@@ -62,8 +69,8 @@ class Mask:
 
     def hide(self, text: str) -> str:
         """Return a text with each secret in it replaced; where two overlap, both are taken out whole."""
-        forms, first = self._forms, self._min_characters
-        if not forms:
+        forms, first, beginnings = self._forms, self._min_characters, self._beginnings
+        if not forms or (beginnings is not None and beginnings.search(text) is None):
             return text
         kept: list[str] = []
         start, end = 0, -1
