@@ -243,7 +243,7 @@ class FlowRun:
                 *((stored.storage, stored.path, stored.location) if stored else (None, None, None)),
             ),
         )
-        self._journal.append(STATES, (run_id, None, state.at, kind, state.name, message))
+        self._journal.append(STATES, (run_id, None, state.at, kind, state.name, message, 0))
 
 
 def run_by_schedule(flow: Any, given: Mapping[str, Any], **how: Any) -> State:

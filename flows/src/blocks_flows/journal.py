@@ -13,12 +13,13 @@ import logging
 import os
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import sha256
-from itertools import count
+from itertools import chain, count
+from operator import itemgetter
 from pathlib import Path
 from threading import Event, Lock, Thread
 from time import monotonic, time
@@ -45,7 +46,7 @@ _ROWS_A_STATEMENT: Final = (256, 64, 16, 4, 1)
 """Few sizes, so that prepared statements are used again; many rows, as each statement gives up the GIL."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """A table of the journal; `columns` in the order of a row's values, the id first.
 
@@ -56,9 +57,10 @@ class Table:
     columns: tuple[str, ...]
     is_event: bool
 
-    def revision(self, row: Row) -> int:
-        """Return what tells the newer one of two rows of one run: the clock may jump."""
-        return row[self.columns.index("revision")]
+    @cached_property
+    def revision(self) -> Callable[[Row], int]:
+        """Return what reads from a row of a run how new it is: the clock may jump."""
+        return itemgetter(self.columns.index("revision"))
 
 
 _RESULT = ("result_storage", "result_path", "result_location")
@@ -78,7 +80,7 @@ TASK_RUNS: Final = Table(
     ("id", "flow_run_id", "task_name", "task_slug", "name", "map_index", *_STATE, *_RESULT),
     False,
 )
-STATES: Final = Table("run_states", (*_EVENT, "type", "name", "message"), True)
+STATES: Final = Table("run_states", (*_EVENT, "type", "name", "message", "said"), True)
 LOGS: Final = Table("run_logs", (*_EVENT, "level", "logger", "message"), True)
 ALERTS: Final = Table("run_alerts", (*_EVENT, "target", "delivered", "error"), True)
 TABLES: Final = {table.name: table for table in (FLOW_RUNS, TASK_RUNS, STATES, LOGS, ALERTS)}
@@ -291,20 +293,26 @@ def event_id(prefix: str, number: int) -> str:
 
 
 def _insert(connection: Connection, rows: Sequence[tuple[Table, Row]]) -> None:
-    for table in TABLES.values():
-        mine: list[Row] = [row for of, row in rows if of is table]
-        if not table.is_event:
-            newest: dict[str, Row] = {}
-            for row in mine:
-                if row[0] not in newest or table.revision(row) >= table.revision(newest[row[0]]):
-                    newest[row[0]] = row
-            mine = list(newest.values())
+    of_tables: dict[Table, list[Row]] = {table: [] for table in TABLES.values()}
+    for table, row in rows:
+        of_tables[table].append(row)
+    for table, found in of_tables.items():
+        mine = found if table.is_event else _newest(table, found)
         start = 0
         for size in _ROWS_A_STATEMENT:
             while len(mine) - start >= size:
-                values = [value for row in mine[start : start + size] for value in row]
+                values = list(chain.from_iterable(mine[start : start + size]))
                 connection.execute(_statement(table, size), values)
                 start += size
+
+
+def _newest(table: Table, rows: list[Row]) -> list[Row]:
+    newest: dict[str, Row] = {}
+    for row in rows:
+        known = newest.get(row[0])
+        if known is None or table.revision(row) >= table.revision(known):
+            newest[row[0]] = row
+    return list(newest.values())
 
 
 def _storable(row: Row) -> Row:

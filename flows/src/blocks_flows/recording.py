@@ -11,6 +11,7 @@ from blocks_flows.ids import new_id
 from blocks_flows.journal import STATES, TASK_RUNS
 from blocks_flows.nodes import Node
 from blocks_flows.run_logs import TASK_LOGGER, RunLog, traceback_of
+from blocks_flows.said import BEGAN, ENDED, lines_of
 from blocks_flows.states import FAILED, FINISHED, State, StateType
 from blocks_flows.tasks import Task
 
@@ -43,24 +44,41 @@ class Recorder:
             for watcher in self._given.watchers:
                 watcher.changed(node, state, task.name)
             return
-        run_id, flow_run_id, kind = node.run_id, self._given.facts.flow_run_id, state.type
+        run_id, flow_run_id = node.run_id, self._given.facts.flow_run_id
+        kind = state.type._value_  # pyright: ignore[reportPrivateUsage] `.value` takes longer than all the rest
         message = SECRETS_IN_USE.hide(state.message)
-        is_finished = kind in FINISHED
+        is_finished = state.type in FINISHED
         stored = node.stored
         node.revision += 1
         append = self._given.journal.append
         append(
             TASK_RUNS,
             (
-                *(run_id, flow_run_id, task.name, entry.slug, node.name, node.map_index, node.attempts),
-                *(kind.value, state.name, message, state.at, node.revision, node.started_at),
+                run_id,
+                flow_run_id,
+                task.name,
+                entry.slug,
+                node.name,
+                node.map_index,
+                node.attempts,
+                kind,
+                state.name,
+                message,
+                state.at,
+                node.revision,
+                node.started_at,
                 state.at if is_finished else None,
-                *((stored.storage, stored.path, stored.location) if stored else (None, None, None)),
+                stored and stored.storage,
+                stored and stored.path,
+                stored and stored.location,
             ),
         )
-        append(STATES, (flow_run_id, run_id, state.at, kind.value, state.name, message))
+        said = _said_of(node, state, is_finished)
+        append(STATES, (flow_run_id, run_id, state.at, kind, state.name, message, said))
         node.recorded = state
-        self._say(node, state, is_finished)
+        if said:
+            for line in lines_of(said, node.name, state.name):
+                self._log.repeat(state.at, line)
         for watcher in self._given.watchers:
             watcher.changed(node, state, task.name)
         options = task.options
@@ -79,19 +97,6 @@ class Recorder:
             return False
         return earlier.is_recorded(entry.slug, node.map_index)
 
-    def _say(self, node: Node, state: State, is_finished: bool) -> None:
-        is_mapped = state.name == "Mapped"
-        if is_mapped and is_finished:
-            return
-        if state.type is StateType.RUNNING or (is_finished and node.started_at is None):
-            if state.type is StateType.SUCCESS:
-                return  # it was restored, and one line for all says so
-            text = f"Task '{node.name}': Starting task run..."
-            self._log.say(TASK_LOGGER, logging.INFO, text, node.run_id)
-        if is_finished or is_mapped or state.type in (StateType.RETRYING, StateType.PAUSED):
-            text = f"Task '{node.name}': Finished task run for task with final state: '{state.name}'"
-            self._log.say(TASK_LOGGER, logging.INFO, text, node.run_id)
-
     def _tell_task(self, task: Task, node: Node, state: State, old: State) -> None:
         for handler in task.options.state_handlers:
             try:
@@ -109,3 +114,17 @@ class Recorder:
                 task, self._given.facts, state, task_run_id=node.run_id, task_run_name=node.name
             )
             send_alerts(entries, occasion, self._given.journal)
+
+
+def _said_of(node: Node, state: State, is_finished: bool) -> int:
+    """Return what is said in the log of a new state."""
+    is_mapped = state.name == "Mapped"
+    if is_mapped and is_finished:
+        return 0
+    if is_finished and node.started_at is not None:
+        return ENDED
+    begins = state.type is StateType.RUNNING or (is_finished and node.started_at is None)
+    if begins and state.type is StateType.SUCCESS:
+        return 0  # it was restored, and one line for all says so
+    ends = is_finished or is_mapped or state.type in (StateType.RETRYING, StateType.PAUSED)
+    return BEGAN * begins + ENDED * ends

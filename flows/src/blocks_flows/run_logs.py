@@ -20,6 +20,7 @@ from time import localtime, strftime, time
 from typing import Any, Final, TextIO, cast
 
 from blocks_core.masking import SECRETS_IN_USE, MaskingFilter
+from blocks_flows import said
 from blocks_flows.context import FRAME, Frame, logger_of
 from blocks_flows.errors import RunMissing, SettingInvalid
 from blocks_flows.failures import RemoteTraceback
@@ -27,7 +28,7 @@ from blocks_flows.journal import LOGS, Journal
 
 ROOT: Final = logging.getLogger("blocks_flows")
 FLOW_LOGGER: Final = logging.getLogger("blocks_flows.FlowRunner")
-TASK_LOGGER: Final = logging.getLogger("blocks_flows.TaskRunner")
+TASK_LOGGER: Final = logging.getLogger(said.LOGGER)
 _TAIL_LINES: Final = 30
 _MAX_CHARACTERS: Final = 1_000_000
 """Of a line; what is longer is cut."""
@@ -43,6 +44,12 @@ class RunLog:
         self._flow_run_id = flow_run_id
         self._tail: deque[tuple[float, int, str, str]] = deque(maxlen=_TAIL_LINES)
 
+    def repeat(self, at: float, text: str) -> None:
+        """Show a line about a task run that is recorded with its state, and not as a line."""
+        text = fit_line(text)
+        self._tail.append((at, said.LEVEL, said.LOGGER, text))
+        _pass_to_handlers(at, said.LEVEL, TASK_LOGGER, text)
+
     def add(self, at: float, level: int, logger: str, text: str, task_run_id: str | None) -> None:
         """Keep a line that holds no secret."""
         self._tail.append((at, level, logger, text))
@@ -57,18 +64,23 @@ class RunLog:
     ) -> None:
         """Keep a line that holds no secret, and show it."""
         self.add(at, level, logger.name, text, task_run_id)
-        if len(ROOT.handlers) == 2 and not logger.handlers:  # a record would be made for nobody else
-            if level >= _SHOWN.level:
-                _show(_line(at, level, logger.name, text))
-        else:
-            record = logging.LogRecord(logger.name, level, "", 0, text, None, None)
-            record.created, record.msecs = at, at % 1 * 1000
-            record.kept = True  # type: ignore[attr-defined]
-            logger.handle(record)
+        _pass_to_handlers(at, level, logger, text)
 
     def tail(self) -> str:
         """Return the last lines, as they are shown."""
         return "\n".join(_line(*entry) for entry in self._tail.copy())
+
+
+def _pass_to_handlers(at: float, level: int, logger: logging.Logger, text: str) -> None:
+    """Show a line that is kept already, and give it to whatever other handlers there are."""
+    if len(ROOT.handlers) == 2 and not logger.handlers:  # a record would be made for nobody else
+        if level >= _SHOWN.level:
+            _show(_line(at, level, logger.name, text))
+        return
+    record = logging.LogRecord(logger.name, level, "", 0, text, None, None)
+    record.created, record.msecs = at, at % 1 * 1000
+    record.kept = True  # type: ignore[attr-defined]
+    logger.handle(record)
 
 
 class _Shown(logging.Handler):

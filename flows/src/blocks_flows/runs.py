@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from blocks_flows.errors import RunNotFound
 from blocks_flows.journal import RUNS
+from blocks_flows.said import LEVEL, LOGGER, lines_of
 from blocks_registry.database import Database
 from blocks_registry.opening import open_database
 
@@ -88,11 +89,24 @@ class RunRecords:
 
     def states(self, flow_run_id: str) -> list[dict[str, Any]]:
         """Return every state of a flow run and its task runs."""
-        return self._of_run("run_states", flow_run_id, "at, id")
+        found = self._of_run("run_states", flow_run_id, "at, id")
+        return [{name: value for name, value in row.items() if name != "said"} for row in found]
 
     def logs(self, flow_run_id: str) -> list[dict[str, Any]]:
-        """Return the log of a flow run."""
-        return self._of_run("run_logs", flow_run_id, "at, id")
+        """Return the log of a flow run, with what the engine said of its task runs."""
+        lines = [*self._of_run("run_logs", flow_run_id, "at, id"), *self._said(flow_run_id)]
+        return sorted(lines, key=lambda line: (line["at"], line["id"]))
+
+    def _said(self, flow_run_id: str) -> Iterator[dict[str, Any]]:
+        query = (
+            "SELECT run_states.*, task_runs.name AS task_run_name FROM run_states "
+            "JOIN task_runs ON task_runs.id = run_states.task_run_id "
+            "WHERE run_states.flow_run_id = ? AND said > 0"
+        )
+        for row in self._select(query, [flow_run_id]):
+            line = {name: row[name] for name in ("id", "flow_run_id", "task_run_id", "at")}
+            for text in lines_of(row["said"], row["task_run_name"], row["name"]):
+                yield {**line, "level": LEVEL, "logger": LOGGER, "message": text}
 
     def alerts(self, flow_run_id: str) -> list[dict[str, Any]]:
         """Return who was told of a flow run, and whether it reached them."""

@@ -1,6 +1,7 @@
 -- Times are Unix times in seconds. Rows of run_states, run_logs and run_alerts are events: their ids are
 -- made by the journal that wrote them and sort by the order in which it did. A run's revision counts
--- its states, so that a row that comes late changes nothing.
+-- its states, so that a row that comes late changes nothing. Where the engine said in the log that a task run began or
+-- ended, `said` of its state says so, and the log has no line for it: 1 that it began, 2 that it ended, 3 both.
 CREATE TABLE flow_runs (
     id TEXT PRIMARY KEY,
     flow_name TEXT NOT NULL,
@@ -58,6 +59,7 @@ CREATE TABLE run_states (
     type TEXT NOT NULL,
     name TEXT NOT NULL,
     message TEXT NOT NULL,
+    said INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (flow_run_id, id)
 );
 
