@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from conftest import ShelfStorage
 from pydantic import SecretStr
+from shelf_storage import ShelfStorage
 
 from blocks_core import Storage
 from blocks_core.current import use_library
