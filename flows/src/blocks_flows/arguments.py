@@ -18,6 +18,8 @@ from typing import Any, Final, cast
 from blocks_flows.errors import FlowInvalid, MapLengthsDiffer, NotMappable
 
 _MAX_DEPTH: Final = 100
+_PLAIN: Final = frozenset({int, float, str, bytes, bool, type(None)})
+"""Types of most arguments, in which no reference can be."""
 
 
 class Reference:
@@ -58,9 +60,10 @@ def references(value: Any) -> Iterator[Reference]:
 
     Raises:  FlowInvalid: it is nested too deep.
     """
-    for mark in _marks(value, _MAX_DEPTH):
-        if isinstance(mark, Reference):
-            yield mark
+    if value.__class__ not in _PLAIN:
+        for mark in _marks(value, _MAX_DEPTH):
+            if isinstance(mark, Reference):
+                yield mark
 
 
 def resolve(value: Any, look_up: Callable[[Any], Any]) -> Any:
@@ -68,6 +71,8 @@ def resolve(value: Any, look_up: Callable[[Any], Any]) -> Any:
 
     Raises:  NotMappable: `flatten` was given no list of lists.
     """
+    if value.__class__ in _PLAIN:
+        return value
     if isinstance(value, Reference):
         return look_up(value)
     if isinstance(value, unmapped):
@@ -123,7 +128,8 @@ def _marks(value: Any, depth: int) -> Iterator[Any]:
             cast("dict[Any, Any]", value).values() if isinstance(value, dict) else cast("list[Any]", value)
         )
         for item in items:
-            yield from _marks(item, depth - 1)
+            if item.__class__ not in _PLAIN:
+                yield from _marks(item, depth - 1)
 
 
 def _unfitness(value: Any) -> str | None:

@@ -10,8 +10,8 @@ import logging
 from collections.abc import Callable, Iterable
 from random import random
 from threading import Event, Lock
-from time import time
-from typing import Any
+from time import monotonic, sleep, time
+from typing import Any, Final
 
 from blocks_core.masking import SECRETS_IN_USE, secret_texts
 from blocks_flows.arguments import MappedArguments
@@ -40,6 +40,9 @@ from blocks_flows.stacks import is_stack_deep, run_on_new_stack
 from blocks_flows.states import FAILED, FINISHED, State, StateType
 from blocks_flows.tasks import Task, bound_arguments
 
+_QUICK_SECONDS: Final = 0.002
+"""Who waits less than this for one task may do so for many."""
+
 
 class Driver:
     """Carries out one run of a flow."""
@@ -60,6 +63,8 @@ class Driver:
         self._carrying = 0
         self._stopped = False
         self._broken: BaseException | None = None
+        self._nap_seconds = 0.0
+        """For how long who waits sleeps before it asks to be told: many quick tasks would wake it up for each."""
 
     @property
     def is_stopped(self) -> bool:
@@ -146,8 +151,7 @@ class Driver:
             if self._stopped or node.is_settled():
                 return None
             commands = self.machine.started(node, time())
-            self._carrying += 1
-        self._carry_out(commands)
+        self._obey(commands)  # nobody waits for this, so nobody has to be told that it was carried out
         if problem is not None:
             self.finished(node, Outcome(error=problem))
         return call
@@ -261,10 +265,16 @@ class Driver:
 
         Raises:  EngineFailed: a thread met what the engine did not foresee.
         """
-        event = Event()
+        if self._nap_seconds:
+            sleep(self._nap_seconds)
+        event, begun = Event(), monotonic()
         self.tell_when(node, event.set)
         event.wait()
         self.check()
+        is_quick = node is not None and monotonic() - begun < _QUICK_SECONDS
+        self._nap_seconds = (
+            min(_QUICK_SECONDS, 2 * self._nap_seconds or _QUICK_SECONDS / 8) if is_quick else 0.0
+        )
 
     def tell_when(self, node: Node | None, call: Callable[[], object]) -> None:
         """Call something when a node, or all, are finished, or the engine broke; at once where that is so."""

@@ -191,7 +191,7 @@ def resolve_value(reference: Any) -> Any:
 
 def futures_in(values: Iterable[Any]) -> Iterator[TaskFuture]:
     """Yield the futures in some values, at any depth of lists and dicts."""
-    for each in references(tuple(values)):
+    for each in references((*values,)):
         if isinstance(each, TaskFuture):
             yield each
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextvars import copy_context
 from threading import Lock
 from typing import Any
@@ -56,10 +56,10 @@ class FunctionHost:
         if asked.task.is_async:
             loop = loop_to_await()
             if loop is not None:
-                return self._call_awaited(self._entry(asked, args), loop)
+                return self._call_awaited(self._entry(asked, args, asked.kwargs), loop)
         for each in futures_in((*args, *asked.kwargs.values(), *asked.awaited)):
             each.wait()
-        entry = self._entry(asked, args)
+        entry = self._entry(asked, args, asked.kwargs)
         entry.inline = pool = InlinePool(self._driver)
         node = self._driver.add(entry, _nodes(entry))
         self._driver.begin([node])
@@ -68,7 +68,8 @@ class FunctionHost:
 
     def submit(self, task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TaskFuture:
         """Start a task in the run's pool, or on the event loop of an async flow."""
-        entry = self._entry(read_call(task, kwargs), args)
+        asked = read_call(task, kwargs)
+        entry = self._entry(asked, args, asked.kwargs)
         self._place(entry)
         return self._start([self._driver.add(entry, _nodes(entry))])[0]
 
@@ -87,7 +88,7 @@ class FunctionHost:
         nodes: list[Node] = []
         for index in range(elements.length):
             args, kwargs = elements.of(index)
-            entry = self._entry(asked._replace(kwargs=kwargs), args)
+            entry = self._entry(asked, args, kwargs)
             self._place(entry)
             node = self._driver.add(entry, _nodes(entry), name=f"{task.name}[{index}]")
             node.map_index = index
@@ -132,8 +133,8 @@ class FunctionHost:
                 pool = self.loop_pools[loop] = LoopPool(self._driver, loop)
             return pool
 
-    def _entry(self, asked: Asked, args: tuple[Any, ...]) -> Entry:
-        task, kwargs = asked.task, asked.kwargs
+    def _entry(self, asked: Asked, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Entry:
+        task = asked.task
         frame = FRAME.get()
         assert frame is not None  # that is where the task found this host
         with self._lock:

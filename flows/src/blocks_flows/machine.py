@@ -61,17 +61,19 @@ class Machine:
 
         Args:    mapped_over: the task is mapped, over what these return, among others.
         """
-        node = self._new(name, at, rules)
+        node = self._new(name, State(StateType.PENDING, "Pending", at), rules)
         node.upstreams = tuple(upstreams)
         for upstream in node.upstreams:
             _wait_for(node, upstream)
+            if upstream.held:
+                self._hold(node)
         if mapped_over is not None:
             node.mapped = True
             node.mapped_over = tuple(mapped_over)
             for upstream in node.mapped_over:
                 _wait_for_pairs(node, upstream)
-        if any(upstream.held for upstream in (*node.upstreams, *node.mapped_over)):
-            self._hold(node)
+                if upstream.held:
+                    self._hold(node)
         return node
 
     def begin(self, nodes: Sequence[Node], at: float) -> list[Command]:
@@ -125,7 +127,8 @@ class Machine:
         """Take note of how many elements a task is mapped over: its children begin, the first one first."""
         commands: list[Command] = [_move(node, State(StateType.RUNNING, "Mapped", at))]
         paired = [upstream.children for upstream in node.mapped_over if upstream.children is not None]
-        node.children = [self._new(f"{node.name}[{index}]", at, node.rules) for index in range(length)]
+        pending = State(StateType.PENDING, "Pending", at)
+        node.children = [self._new(f"{node.name}[{index}]", pending, node.rules) for index in range(length)]
         node.open_count = length
         waiting, node.pairing = node.pairing, None
         for follower in waiting or ():
@@ -156,8 +159,8 @@ class Machine:
         self.unfinished = 0
         return commands
 
-    def _new(self, name: str, at: float, rules: Rules) -> Node:
-        node = Node(len(self.nodes), name, State(StateType.PENDING, "Pending", at), rules)
+    def _new(self, name: str, pending: State, rules: Rules) -> Node:
+        node = Node(len(self.nodes), name, pending, rules)
         self.nodes.append(node)
         self.unfinished += 1
         return node
@@ -181,7 +184,7 @@ class Machine:
                 self._hold(node)
                 continue
             self.unfinished -= 1
-            followers = (node.behind or []) + (node.pairing or [])
+            followers = [*(node.behind or ()), *(node.pairing or ())] if node.behind or node.pairing else ()
             node.behind = node.pairing = None
             for follower in followers:
                 follower.open_count -= 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from blocks_flows.states import FINISHED, State
 from blocks_flows.triggers import Trigger
@@ -111,8 +111,7 @@ class Node:
         return f"<Node {self.number} {self.name}: {self.state.name}>"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A node has a new state."""
 
     node: Node
@@ -120,22 +119,19 @@ class Record:
     old: State
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """Run the task; then tell `started`, and `succeeded` or `failed`."""
 
     node: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Expand:
+class Expand(NamedTuple):
     """Find out over how many elements the task is mapped; then tell `expanded` or `failed`."""
 
     node: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """Tell `woken` after some time."""
 
     node: Node

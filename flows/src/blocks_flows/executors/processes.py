@@ -23,7 +23,7 @@ class ProcessPool(ThreadPool):
     """Runs tasks in processes, which are made as they are needed and end with the run."""
 
     def __init__(self, engine: Engine, workers: int) -> None:
-        super().__init__(engine, workers)
+        super().__init__(engine, workers, may_rise=False)
         self._parcels = SharedParcels()
         self._busy: set[WorkerProcess] = set()
         self._mine = _Mine()
