@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from executor_suite import AwaySuite, add, where
+from executor_suite import AwaySuite, add, is_alive, wait_until, where
 
 from blocks_core.current import forget_default_library
 from blocks_flows import Flow, get_run_logger, task
@@ -85,21 +85,6 @@ class TestDask(AwaySuite):
         with Client(on_cluster.address, set_as_default=False) as client:
             client.run(live_in, str(home))
         return on_cluster
-
-
-def is_alive(process_id: int) -> bool:
-    try:
-        status = Path(f"/proc/{process_id}/stat").read_text()
-    except OSError:
-        return False
-    return status.rpartition(")")[2].split()[0] != "Z"
-
-
-def wait_until(condition, seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come about in time"
-        time.sleep(0.05)
 
 
 def test_quick_tasks_are_sent_together_and_each_has_its_value(on_cluster, records, last_run) -> None:

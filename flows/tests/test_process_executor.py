@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from executor_suite import AwaySuite, add, where
+from executor_suite import AwaySuite, add, is_alive, wait_until, where
 
 from blocks_flows import Flow, flow, get_run_logger, task
 from blocks_flows.executors import LocalDaskExecutor
@@ -23,21 +23,6 @@ class TestProcesses(AwaySuite):
     @pytest.fixture
     def executor(self):
         return PROCESSES
-
-
-def is_alive(process_id: int) -> bool:
-    try:
-        status = Path(f"/proc/{process_id}/stat").read_text()
-    except OSError:
-        return False
-    return status.rpartition(")")[2].split()[0] != "Z"
-
-
-def wait_until(condition, seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come about in time"
-        time.sleep(0.02)
 
 
 def test_a_worker_is_used_for_many_tasks_and_ends_with_the_run() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from seed_programs import program_8
 
 from blocks_flows.commands import run as run_group
 
@@ -173,7 +174,7 @@ def test_of_two_restarts_at_once_one_runs(folder) -> None:
 
 
 def test_a_run_is_cancelled_from_elsewhere_and_restarted(folder) -> None:
-    (folder / "program.py").write_text(PROGRAM.replace("time.sleep(0.004)", "time.sleep(1)"))
+    (folder / "program.py").write_text(PROGRAM.replace("time.sleep(0.004)", "time.sleep(3)"))
     process = start(folder, sys.executable, "program.py", "graph")
     until = time.monotonic() + 60
     while not (folder / "ran").exists() and time.monotonic() < until:
@@ -224,96 +225,11 @@ def test_a_full_disk_stops_no_run(folder, home) -> None:
     assert (folder / "result").read_text() == str(sum(2 * x + 1 for x in range(20)))
 
 
-EIGHTH = """\
-import time
-import random
-from pathlib import Path
-import numpy as np
-from joblib import dump, load
-from sklearn.model_selection import train_test_split
-from sklearn.linear_model import Ridge
-from blocks_flows import task, Flow, Parameter, unmapped
-from blocks_flows.executors import LocalDaskExecutor
-
-@task(log_stdout=True)
-def download_dataset():
-  print('download_dataset begin')
-  dataset_filename = 'dataset.csv'
-  random_state = np.random.RandomState(seed=17)
-  a, b = random_state.uniform(-10, 10, 2)
-  x_data = random_state.uniform(-10, 10, size=100)
-  y_data = a * x_data + b + random_state.uniform(-10, 10, size=100)
-  dataset = np.column_stack((x_data, y_data))
-  np.savetxt(dataset_filename, dataset, delimiter=',')
-  time.sleep(0.05)
-  print('download_dataset end')
-  return dataset_filename
-
-@task(log_stdout=True)
-def preprocess_dataset(dataset_filename):
-  print('preprocess_dataset begin')
-  train_dataset_filename = f'train_{dataset_filename}'
-  test_dataset_filename = f'test_{dataset_filename}'
-  dataset = np.loadtxt(dataset_filename, delimiter=',')
-  x_train, x_test, y_train, y_test = train_test_split(
-      dataset[:, 0], dataset[:, 1], random_state=23)
-  train_dataset = np.column_stack((x_train, y_train))
-  test_dataset = np.column_stack((x_test, y_test))
-  np.savetxt(train_dataset_filename, train_dataset, delimiter=',')
-  np.savetxt(test_dataset_filename, test_dataset, delimiter=',')
-  time.sleep(0.05)
-  print('preprocess_dataset end')
-  return train_dataset_filename, test_dataset_filename
-
-@task(log_stdout=True)
-def train_model(train_dataset_filename, alpha):
-  print('train_model begin')
-  if random.random() < 0.5:
-    raise Exception('internal error')
-  model_filename = str(
-      Path(f'model_{alpha}_{train_dataset_filename}').with_suffix('.joblib'))
-  dataset = np.loadtxt(train_dataset_filename, delimiter=',')
-  model = Ridge(alpha=alpha).fit(dataset[:, 0:1], dataset[:, 1])
-  dump(model, model_filename)
-  time.sleep(0.05)
-  print('train_model end')
-  return model_filename
-
-@task(log_stdout=True)
-def evaluate_model(model_filename, test_dataset_filename):
-  print('evaluate_model begin')
-  eval_model_filename = str(Path(f'eval_{model_filename}').with_suffix('.txt'))
-  model = load(model_filename)
-  dataset = np.loadtxt(test_dataset_filename, delimiter=',')
-  score = model.score(dataset[:, 0:1], dataset[:, 1])
-  np.savetxt(eval_model_filename, [score])
-  time.sleep(0.05)
-  print('evaluate_model end')
-  return eval_model_filename
-
-with Flow('code_8_flow', executor=LocalDaskExecutor()) as flow:
-  alphas = Parameter('alphas', default=[1.0, 0.1, 0.01, 0.001, 0.0001, 0.00001]);
-  dataset_filename = download_dataset()
-  train_test_dataset_filename = preprocess_dataset(dataset_filename)
-  model_filenames = train_model.map(
-      unmapped(train_test_dataset_filename[0]), alphas)
-  eval_model_filenames = evaluate_model.map(
-      model_filenames, unmapped(train_test_dataset_filename[1]))
-
-print('dataset_filename', dataset_filename)
-print('train_Test_dataset_filename', train_test_dataset_filename)
-print('model_filenames', model_filenames)
-print('eval_model_filenames', eval_model_filenames)
-
-flow.run()
-"""
-
-
 def test_the_eighth_program_is_restarted_until_it_succeeds(tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason="the user's program needs scikit-learn: make setup installs it")
     folder = tmp_path / "code_8"
     folder.mkdir()
-    (folder / "code_8.py").write_text(EIGHTH)
+    (folder / "code_8.py").write_text(f"{program_8()}\nflow.run()\n".replace("sleep(5)", "sleep(0.05)"))
     (tmp_path / "sitecustomize.py").write_text("import random; random.seed(0)")  # with it, 3 of 6 models fail
     begun = environment(BLOCKS_LOG_LEVEL="INFO", PYTHONPATH=str(tmp_path))
     done = subprocess.run(

@@ -12,13 +12,13 @@ several dimensions over its rows; over the views of a dict and whatever else can
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, cast
 
 from blocks_flows.errors import FlowInvalid, MapLengthsDiffer, NotMappable
 
 _MAX_DEPTH: Final = 100
-_PLAIN: Final = frozenset({int, float, str, bytes, bool, type(None)})
+PLAIN: Final = frozenset({int, float, str, bytes, bool, type(None)})
 """Types of most arguments, in which no reference can be."""
 
 
@@ -60,7 +60,7 @@ def references(value: Any) -> Iterator[Reference]:
 
     Raises:  FlowInvalid: it is nested too deep.
     """
-    if value.__class__ not in _PLAIN:
+    if value.__class__ not in PLAIN:
         for mark in _marks(value, _MAX_DEPTH):
             if isinstance(mark, Reference):
                 yield mark
@@ -71,7 +71,7 @@ def resolve(value: Any, look_up: Callable[[Any], Any]) -> Any:
 
     Raises:  NotMappable: `flatten` was given no list of lists.
     """
-    if value.__class__ in _PLAIN:
+    if value.__class__ in PLAIN:
         return value
     if isinstance(value, Reference):
         return look_up(value)
@@ -128,7 +128,7 @@ def _marks(value: Any, depth: int) -> Iterator[Any]:
             cast("dict[Any, Any]", value).values() if isinstance(value, dict) else cast("list[Any]", value)
         )
         for item in items:
-            if item.__class__ not in _PLAIN:
+            if item.__class__ not in PLAIN:
                 yield from _marks(item, depth - 1)
 
 
@@ -171,19 +171,19 @@ def _flattened(lists: Any) -> list[Any]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
+class Arguments(NamedTuple):
     """Arguments of one call."""
 
     args: tuple[Any, ...] = ()
-    kwargs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    kwargs: Mapping[str, Any] = MappingProxyType({})
     pairs: tuple[Reference, ...] = ()
     """Mapped tasks of which a mapped task takes no value: child follows child."""
 
     def resolved(self, look_up: Callable[[Any], Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return positional and named arguments with references replaced."""
-        args = tuple(resolve(value, look_up) for value in self.args)
-        return args, {name: resolve(value, look_up) for name, value in self.kwargs.items()}
+        args = tuple([resolve(value, look_up) for value in self.args])
+        kwargs = self.kwargs
+        return args, {name: resolve(value, look_up) for name, value in kwargs.items()} if kwargs else {}
 
 
 class MappedArguments:

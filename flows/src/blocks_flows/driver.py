@@ -40,8 +40,13 @@ from blocks_flows.stacks import is_stack_deep, run_on_new_stack
 from blocks_flows.states import FAILED, FINISHED, State, StateType
 from blocks_flows.tasks import Task, bound_arguments
 
-_QUICK_SECONDS: Final = 0.002
+_SHORT_SECONDS: Final = 0.002
 """Who waits less than this for one task may do so for many."""
+_CROWD: Final = 50
+"""Of unfinished tasks: fewer are worth no nap."""
+_NAP_SECONDS: Final = 0.00002
+"""For each unfinished task: a part of what a trivial one takes."""
+_MAX_NAP_SECONDS: Final = 0.01
 
 
 class Driver:
@@ -63,8 +68,9 @@ class Driver:
         self._carrying = 0
         self._stopped = False
         self._broken: BaseException | None = None
-        self._nap_seconds = 0.0
-        """For how long who waits sleeps before it asks to be told: many quick tasks would wake it up for each."""
+        self._waits_shortly = False
+        """Who waited last was told soon. Woken up for each of many quick tasks, it would cost them as much as
+        they do themselves: so it sleeps before it asks for the next one."""
 
     @property
     def is_stopped(self) -> bool:
@@ -265,16 +271,14 @@ class Driver:
 
         Raises:  EngineFailed: a thread met what the engine did not foresee.
         """
-        if self._nap_seconds:
-            sleep(self._nap_seconds)
+        crowd = self.machine.unfinished
+        if self._waits_shortly and crowd > _CROWD:
+            sleep(min(_MAX_NAP_SECONDS, crowd * _NAP_SECONDS))
         event, begun = Event(), monotonic()
         self.tell_when(node, event.set)
         event.wait()
         self.check()
-        is_quick = node is not None and monotonic() - begun < _QUICK_SECONDS
-        self._nap_seconds = (
-            min(_QUICK_SECONDS, 2 * self._nap_seconds or _QUICK_SECONDS / 8) if is_quick else 0.0
-        )
+        self._waits_shortly = monotonic() - begun < _SHORT_SECONDS
 
     def tell_when(self, node: Node | None, call: Callable[[], object]) -> None:
         """Call something when a node, or all, are finished, or the engine broke; at once where that is so."""
@@ -351,15 +355,20 @@ class Driver:
 
     def _take_awaited(self, commands: list[Command]) -> list[Callable[[], object]]:
         """Return what is to be called, now that these commands were carried out."""
-        if not self._awaited:
+        awaited = self._awaited
+        if not awaited:
             return []
-        nodes: Iterable[Node | None] = (None, *(command.node for command in commands))
-        if any(command.node.held for command in commands):  # and with it what waits for it
-            nodes = list(self._awaited)
         calls: list[Callable[[], object]] = []
-        for node in nodes:
-            if node in self._awaited and self._is_done(node):
-                calls += self._awaited.pop(node)
+        done: list[Node | None] = [None] if None in awaited and self._is_done(None) else []
+        for command in commands:
+            node = command.node
+            if node.held:  # and with it what waits for it
+                done = [each for each in awaited if self._is_done(each)]
+                break
+            if node in awaited and node.state.type in FINISHED:
+                done.append(node)
+        for each in done:
+            calls += awaited.pop(each, ())
         return calls
 
     def _obey(self, commands: list[Command]) -> None:

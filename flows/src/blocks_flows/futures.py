@@ -8,7 +8,7 @@ from threading import Event
 from time import monotonic
 from typing import Any, NamedTuple
 
-from blocks_flows.arguments import Reference, references
+from blocks_flows.arguments import PLAIN, Reference, references
 from blocks_flows.context import running_loop
 from blocks_flows.driver import Driver
 from blocks_flows.errors import FutureNotAwaited, FutureNotReady, RunPaused, RunStopped
@@ -189,11 +189,13 @@ def resolve_value(reference: Any) -> Any:
     return reference.result() if isinstance(reference, TaskFuture) else reference
 
 
-def futures_in(values: Iterable[Any]) -> Iterator[TaskFuture]:
-    """Yield the futures in some values, at any depth of lists and dicts."""
-    for each in references((*values,)):
-        if isinstance(each, TaskFuture):
-            yield each
+def futures_in(values: Iterable[Any]) -> list[TaskFuture]:
+    """Return the futures in some values, at any depth of lists and dicts."""
+    found: list[TaskFuture] = []
+    for value in values:
+        if value.__class__ not in PLAIN:
+            found += [each for each in references(value) if isinstance(each, TaskFuture)]
+    return found
 
 
 def _left(until: float | None) -> float | None:

@@ -128,7 +128,7 @@ class Graph:
         elif upstream not in placement.mapped_over:
             placement.give((), {}, True)
             placement.mapped_over[upstream] = None
-            placement.arguments = replace(placement.arguments, pairs=(*placement.arguments.pairs, upstream))
+            placement.arguments = placement.arguments._replace(pairs=(*placement.arguments.pairs, upstream))
 
     def take_over(self, other: Graph) -> None:
         """Place the tasks of another graph here as well, with their edges.

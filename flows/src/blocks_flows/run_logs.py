@@ -137,7 +137,8 @@ def finish_showing() -> None:
 
 
 def _write_shown() -> None:
-    text = "".join([_shown_lines.popleft() for _ in range(len(_shown_lines))])
+    lines = len(_shown_lines)
+    text = _shown_lines.popleft() if lines == 1 else "".join([_shown_lines.popleft() for _ in range(lines)])
     stream = bare_stdout()
     if stream is None:
         return

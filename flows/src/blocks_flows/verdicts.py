@@ -16,6 +16,8 @@ def verdict(node: Node, at: float, approves: Callable[[Node], bool] | None) -> S
     """Return the state of a task that is not to run, now that it waits for nothing; None: it is to run."""
     if node.rules.trigger is not None:
         return _asked_verdict(node, node.rules.trigger, at, approves)
+    if not node.upstreams and not node.mapped_over:
+        return None
     blocker, skipped = _look_back(node)
     if blocker is not None:
         return _not_run(blocker, at)
