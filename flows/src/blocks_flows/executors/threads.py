@@ -128,7 +128,7 @@ class ThreadPool(Pool):
         self._is_watched = True
         self._changed.wait(share.seconds)
         self._is_watched = False
-        if share.look(self._working):
+        if share.is_due() and share.look(self._working):  # it may have been woken up before the time
             self._changed.notify_all()
 
     def _is_one_too_many(self) -> bool:
@@ -204,7 +204,7 @@ class Share:
 
     def is_due(self) -> bool:
         """Tell whether it is time to look again."""
-        return monotonic() - self._at > self.seconds
+        return monotonic() - self._at >= self.seconds
 
     def look(self, working: int) -> bool:
         """Look at what was done since the last time, and tell whether more threads are to work from now on."""
