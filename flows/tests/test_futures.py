@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from blocks_flows import flow, task
-from blocks_flows.errors import FlowFailed, FutureNotReady, RunStopped
+from blocks_flows.errors import FlowFailed, FutureNotReady, RunStopped, TasksFailed
 from blocks_flows.executors import LocalDaskExecutor, LocalExecutor
 from blocks_flows.futures import as_completed, wait
 
@@ -152,3 +152,18 @@ def test_a_task_that_runs_on_after_its_flow_was_stopped_has_no_value() -> None:
 
     assert slow.run().name == "TimedOut"
     assert "was not run to its end. The flow run took longer than 0.1 seconds." in stopped[0]
+
+
+def test_a_failure_is_told_by_the_task_behind_it() -> None:
+    @flow
+    def looks_at_the_last_ones():
+        return [state.name for state in add.map(fail.map([1, 2])).wait()]
+
+    assert looks_at_the_last_ones() == ["TriggerFailed", "TriggerFailed"]
+
+    @flow
+    def looks_at_none():
+        add.submit(fail.submit())
+
+    with pytest.raises(TasksFailed, match=r"1 submitted task runs failed .*\(add\)"):
+        looks_at_none()

@@ -7,11 +7,13 @@ from pathlib import Path
 from threading import Lock
 
 import pytest
+from click.testing import CliRunner
 from pydantic import SecretStr
 
 from blocks_core.masking import SECRETS_IN_USE
 from blocks_flows import Flow, Parameter, context, flow, signals, task, triggers, unmapped
 from blocks_flows.claiming import claim
+from blocks_flows.commands import run as run_group
 from blocks_flows.errors import CheckpointInvalid, ParametersInvalid, RunRefused
 from blocks_flows.executors import LocalDaskExecutor
 from blocks_flows.restarting import find_stopped, go_on, restart_run
@@ -468,3 +470,58 @@ def test_a_home_that_takes_no_files_stops_no_run(trouble, home, capsys) -> None:
         task(lambda x: x).map(task(lambda: [1, 2, 3])())
     assert f.run().is_successful()
     assert capsys.readouterr().out.count("What a restart of this run needs cannot be kept now") == 1
+
+
+def test_a_paused_run_is_cancelled_and_may_be_restarted(go_again, records, last_run) -> None:
+    @task
+    def ask():
+        if not context.get("resume"):
+            raise signals.PAUSE("Is it well?")
+        return "yes"
+
+    with Flow("f") as f:
+        ask()
+    assert f.run().is_paused()
+    run_id = last_run()["id"]
+    said = CliRunner().invoke(run_group, ["cancel", run_id[:8]])
+    assert (said.exit_code, said.stderr) == (0, f"Flow run {run_id}, which was paused, is cancelled.\n")
+    assert (last_run()["state_name"], last_run()["state_message"]) == (
+        "Cancelled",
+        "Cancelled while it was paused.",
+    )
+    [row] = records.task_runs(run_id)
+    assert row["state_name"] == "Cancelled"
+    again = CliRunner().invoke(run_group, ["cancel", run_id[:8]])
+    assert "has ended, as Cancelled: there is nothing to cancel" in str(again.exception)
+    assert go_again(f).is_paused()  # nobody has approved it
+    assert go_again(f, approve=["ask"]).is_successful()
+
+
+def test_a_function_that_calls_its_tasks_in_another_order_takes_no_value_of_another_call(
+    trouble, go_again, capsys
+) -> None:
+    @task
+    def double(x):
+        trouble.meet(f"double {x}")
+        return 2 * x
+
+    @task
+    def check(*values):
+        trouble.meet("bad")
+        return values
+
+    @flow
+    def f():
+        numbers = (3, 1, 2) if trouble.is_over else (3, 2, 1)
+        doubled = [double(x) for x in numbers]
+        behind = double.submit(double.submit(numbers[1])).result()
+        return check(*doubled, *double.map(doubled).result(), behind)
+
+    assert f.run().is_failed()
+    assert go_again(f).result == (6, 2, 4, 12, 4, 8, 4)
+    assert trouble.ran[:4] == ["double 1", "double 2", "double 1", "double 2"]
+    assert sorted(trouble.ran[4:]) == ["bad", "double 2", "double 4"]
+    assert (
+        "'double-2' had succeeded and is run again, as it is called with other arguments"
+        in capsys.readouterr().out
+    )

@@ -33,6 +33,8 @@ class KeptForm:
     run_id: str
     form: str
     data: Any
+    mark: str = ""
+    """Of the call; see `call_marks`."""
 
 
 @dataclass(slots=True)
@@ -153,8 +155,8 @@ def _take(notes: Notes, line: Any) -> None:
     if kind == "run":
         notes.about = dict(rest[0])
     elif kind == "task":
-        slug, map_index, run_id, form, data = rest
-        notes.tasks[str(slug), int(map_index)] = KeptForm(str(run_id), form, data)
+        slug, map_index, mark, run_id, form, data = rest
+        notes.tasks[str(slug), int(map_index)] = KeptForm(str(run_id), form, data, str(mark))
     elif kind == "child":
         slug, run_id = rest
         if not is_run_id(run_id):

@@ -110,14 +110,14 @@ class CheckpointFile:
         self._has_warned = False
         self._is_over = False
 
-    def keep(self, slug: str, map_index: int, run_id: str, outcome: Outcome) -> None:
+    def keep(self, slug: str, map_index: int, mark: str, run_id: str, outcome: Outcome) -> None:
         """Take note that a task run succeeded; never raises."""
         try:
             slug_text = self._slugs.get(slug)
             if slug_text is None:
                 slug_text = self._slugs[slug] = encode_basestring_ascii(slug)
             value = self._form(outcome.value, outcome.stored, run_id)
-            self._append(f'["task",{slug_text},{map_index},"{run_id}",{value}]')
+            self._append(f'["task",{slug_text},{map_index},"{mark}","{run_id}",{value}]')
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop a flow
             self._fail(error)
 

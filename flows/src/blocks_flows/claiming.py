@@ -85,6 +85,19 @@ def end_dead(records: RunRecords, row: Mapping[str, Any]) -> bool:
     return True
 
 
+def cancel_paused(database: Database, row: Mapping[str, Any]) -> bool:
+    """Cancel a paused run, which has no process; tell whether it still was as its row says."""
+    kind, text = StateType.CANCELLED.value, "Cancelled while it was paused."
+    with database.transaction() as connection:
+        if not _end(connection, "flow_runs", row, (row["id"], None), kind, text):
+            return False
+        tasks = "SELECT id, revision FROM task_runs WHERE flow_run_id = ? AND state_type = ?"
+        for run_id, revision in connection.execute(tasks, [row["id"], StateType.PAUSED.value]).fetchall():
+            part = {"id": run_id, "revision": revision}
+            _end(connection, "task_runs", part, (row["id"], run_id), kind, text)
+    return True
+
+
 def end_all_dead(records: RunRecords) -> None:
     """Record as crashed what runs of this host had no time to say; where that cannot be written, do nothing."""
     with suppress(BlocksError):
@@ -154,9 +167,21 @@ def _end_open_parts(connection: Connection, flow_run_id: str) -> None:
 def _crash(
     connection: Connection, table: str, row: Mapping[str, Any], flow_run_id: str, task_run_id: str | None
 ) -> bool:
-    now, kind = time(), StateType.CRASHED.value
-    values = (row["revision"] + LATER, kind, kind, _GONE, now, now, row["id"], row["revision"])
+    return _end(connection, table, row, (flow_run_id, task_run_id), StateType.CRASHED.value, _GONE)
+
+
+def _end(
+    connection: Connection,
+    table: str,
+    row: Mapping[str, Any],
+    ids: tuple[str, str | None],
+    kind: str,
+    text: str,
+) -> bool:
+    """End a run, unless it is not any more what it was when its row was read; its ids are those of an event."""
+    now = time()
+    values = (row["revision"] + LATER, kind, kind, text, now, now, row["id"], row["revision"])
     if connection.execute(_MOVE.format(table=table), values).rowcount != 1:
         return False
-    connection.execute(_EVENT, (event_id(new_prefix(), 0), flow_run_id, task_run_id, now, kind, kind, _GONE))
+    connection.execute(_EVENT, (event_id(new_prefix(), 0), *ids, now, kind, kind, text))
     return True

@@ -148,7 +148,7 @@ class Driver:
         """Take note that a try begins and return its call; None: there is nothing to run any more."""
         entry: Entry = node.note
         if self._given.earlier is not None and node.attempts == 0:
-            kept = self._given.earlier.value_of(entry.slug, node.map_index, entry.storage)
+            kept = self._given.earlier.value_of(entry.slug, node.map_index, entry.mark(), entry.storage)
             if kept is not None:
                 self._restore(node, kept)
                 return None
@@ -172,7 +172,7 @@ class Driver:
             entry: Entry = node.note
             if self._given.checkpoint is not None and entry.is_kept:
                 kept = outcome if error is None else Outcome(error.result)
-                self._given.checkpoint.keep(entry.slug, node.map_index, node.run_id, kept)
+                self._given.checkpoint.keep(entry.slug, node.map_index, entry.mark(), node.run_id, kept)
         elif isinstance(error, TaskCancelled):
             may_retry = False
         elif not isinstance(error, Signal):

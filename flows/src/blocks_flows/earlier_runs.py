@@ -51,12 +51,19 @@ class EarlierRun:
         kept = self.notes.tasks.get((slug, map_index))
         return None if kept is None else (kept.run_id, LATER)
 
-    def value_of(self, slug: str, map_index: int, storage: Any) -> Kept | None:
+    def value_of(self, slug: str, map_index: int, mark: str, storage: Any) -> Kept | None:
         """Return the value of a task run that succeeded and need not be run again.
 
-        Args:    storage: where the task keeps its results, as its code says now.
+        Args:    mark: of the call, as it is now. storage: where the task keeps its results, as its code says now.
         """
-        return self._read(self._kept(slug, map_index), storage, f"Task run '{slug}'")
+        kept = self._kept(slug, map_index)
+        if kept is not None and mark and kept.mark and kept.mark != mark:
+            self.say(
+                f"Task run '{slug}' had succeeded and is run again, as it is called with other arguments now: the "
+                f"flow function does not call its tasks in the same order, or not with the same values, as before."
+            )
+            return None
+        return self._read(kept, storage, f"Task run '{slug}'")
 
     def is_recorded(self, slug: str, map_index: int) -> bool:
         """Tell whether the record has a task run as a success already."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from blocks_flows.arguments import Arguments, MappedArguments, Reference
+from blocks_flows.call_marks import mark_of
 from blocks_flows.calls import Outcome
 from blocks_flows.context import RunFacts
 from blocks_flows.journal import Journal
@@ -41,10 +42,10 @@ class Earlier(Protocol):
         """Return the id and the revision of a task run; None: it had not begun."""
         ...
 
-    def value_of(self, slug: str, map_index: int, storage: Any) -> Kept | None:
+    def value_of(self, slug: str, map_index: int, mark: str, storage: Any) -> Kept | None:
         """Return the value of a task run that succeeded and need not be run again.
 
-        Args:    storage: where the task keeps its results, as its code says now.
+        Args:    mark: of the call, as it is now. storage: where the task keeps its results, as its code says now.
         """
         ...
 
@@ -60,8 +61,11 @@ class Earlier(Protocol):
 class Checkpoint(Protocol):
     """Keeps what a restart needs; called on any thread."""
 
-    def keep(self, slug: str, map_index: int, run_id: str, outcome: Outcome) -> None:
-        """Take note that a task run succeeded, before anything behind it begins; never raises."""
+    def keep(self, slug: str, map_index: int, mark: str, run_id: str, outcome: Outcome) -> None:
+        """Take note that a task run succeeded, before anything behind it begins; never raises.
+
+        Args:    mark: of the call.
+        """
         ...
 
 
@@ -69,11 +73,13 @@ class Entry:
     """What the driver knows of a node and the machine need not; a mapped task's children share one."""
 
     __slots__ = (
+        "_mark",
         "arguments",
         "context",
         "elements",
         "inline",
         "is_kept",
+        "is_numbered",
         "references",
         "slug",
         "storage",
@@ -91,12 +97,25 @@ class Entry:
         """Where its result is kept; None: it is not."""
         self.is_kept = not task.is_quick and task.options.persist_result is not False
         """Its value is kept for a restart of the run."""
+        self.is_numbered = False
+        """Its slug depends on the order of calls in a flow function."""
+        self._mark = ""
         self.elements: MappedArguments | None = None
         """Of a mapped task, from its expansion on."""
         self.inline: Pool | None = None
         """Where to run it instead of in the run's pool: in the thread, or on the event loop, that called it."""
         self.context: Context | None = None
         """Of what is awaited: the context variables of the code that called it."""
+
+    def mark(self) -> str:
+        """Return the mark of the call; nothing where the slug tells calls apart."""
+        if self.is_numbered and not self._mark:
+            self._mark = mark_of(self.arguments.args, self.arguments.kwargs, self._name_of)
+        return self._mark
+
+    def _name_of(self, reference: Reference) -> str:
+        entry: Entry = self.references[reference].note
+        return f"{entry.slug} {entry.mark()}"
 
     def look_up(self, reference: Reference) -> Any:
         """Return the value that a reference stands for."""

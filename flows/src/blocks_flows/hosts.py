@@ -140,8 +140,13 @@ class FunctionHost:
         with self._lock:
             slug = frame.number(task.name)
         awaited = futures_in((*args, *kwargs.values(), *asked.awaited))
-        found: dict[Reference, Node] = {each: each.node for each in awaited}
-        return Entry(task, slug, Arguments(args, kwargs), found)
+        found: dict[Reference, Node] = {}
+        for each in awaited:
+            found[each] = each.node
+            each.is_seen = True  # if it fails, this task tells: it does not run, or its trigger wants it so
+        entry = Entry(task, slug, Arguments(args, kwargs), found)
+        entry.is_numbered = True
+        return entry
 
 
 def _known_lists(value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import click
 
-from blocks_flows.claiming import OPEN, end_dead, record_lost
+from blocks_flows.claiming import OPEN, cancel_paused, end_dead, record_lost
 from blocks_flows.errors import RunRefused
 from blocks_flows.given_values import parameter_options, read_given
 from blocks_flows.liveness import Life, life_of_run
@@ -20,6 +20,7 @@ from blocks_flows.loading import load_flow, split_entry_point
 from blocks_flows.restarting import find_stopped, go_on, load_stopped, working_folder
 from blocks_flows.run_ends import aside, end_with, is_terminal
 from blocks_flows.runs import RunRecords
+from blocks_flows.states import StateType
 from blocks_registry.output import emit_note, examples, output_option
 
 _WAIT_SECONDS: Final = 30.0
@@ -88,7 +89,8 @@ def resume(
 def cancel(run_id: str) -> None:
     """End a flow run of this machine, as Ctrl-C in its terminal does.
 
-    What its tasks are at is waited for. Where the run's process is gone already, the run is recorded as crashed.
+    What its tasks are at is waited for. Where the run's process is gone already, the run is recorded as crashed; one
+    that is paused has none, and is recorded as cancelled.
     """
     records = RunRecords()
     try:
@@ -96,6 +98,9 @@ def cancel(run_id: str) -> None:
         row = records.find_run(run_id)
         if end_dead(records, row):
             emit_note(f"The process of flow run {row['id']} was gone: it is recorded as crashed.")
+            return
+        if row["state_type"] == StateType.PAUSED and cancel_paused(records.database, row):
+            emit_note(f"Flow run {row['id']}, which was paused, is cancelled.")
             return
         _interrupt(row)
         _wait_for_end(records, row["id"])
