@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 
 import pytest
@@ -29,9 +30,26 @@ async def total(numbers: list[int]) -> int:
     return double(sum(added))
 
 
-def test_an_async_flow_is_called_as_any_other_where_nobody_awaits() -> None:
-    assert total([1, 2]) == 10
+def test_an_async_flow_is_a_coroutine_outside_of_runs_and_run_to_its_end_by_run() -> None:
+    assert asyncio.run(total([1, 2])) == 10
     assert total.run(numbers=[1]).result == 4
+
+
+def test_an_async_flow_that_a_plain_one_calls_gives_its_value() -> None:
+    @flow
+    def plain() -> int:
+        return total([1, 2]) + task(lambda: total([1])).submit().result()
+
+    assert plain() == 14
+
+
+def test_a_flow_that_nobody_awaits_is_named_in_the_warning() -> None:
+    def forget() -> None:
+        total([1])
+        gc.collect()
+
+    with pytest.warns(RuntimeWarning, match="coroutine 'total' was never awaited"):
+        forget()
 
 
 def test_an_async_flow_is_awaited_where_somebody_does() -> None:
@@ -58,7 +76,7 @@ def test_tasks_that_are_gathered_run_at_once() -> None:
     async def many() -> list[int]:
         return await asyncio.gather(*[sleeper(x) for x in range(200)])
 
-    assert many() == list(range(200))
+    assert asyncio.run(many()) == list(range(200))
     assert most == 200
 
 
@@ -70,7 +88,7 @@ def test_futures_are_awaited_and_taken_as_arguments() -> None:
         mapped = add.map([1, 2])
         return second + await first + sum([await each for each in mapped])
 
-    assert submitted() == 3 + 2 + 5
+    assert asyncio.run(submitted()) == 3 + 2 + 5
 
 
 @pytest.mark.parametrize("executor", [LocalExecutor(), LocalDaskExecutor(num_workers=3)])
@@ -110,7 +128,7 @@ def test_failures_are_raised_where_the_task_is_awaited_and_tried_again_before(la
             await never()
         return await second_time()
 
-    assert tries_them() == "well"
+    assert asyncio.run(tries_them()) == "well"
     assert last_run()["state_name"] == "Success"
 
 
@@ -131,6 +149,6 @@ def test_a_time_out_cancels_what_is_awaited() -> None:
 
     began = time.monotonic()
     with pytest.raises(TaskTimedOut, match=r"longer than 0\.05 seconds, and was cancelled"):
-        waits()
+        asyncio.run(waits())
     assert cancelled == [True]
     assert time.monotonic() - began < 20

@@ -519,7 +519,7 @@ def test_async_tasks_that_want_one_value_at_once_make_it_once(shelf) -> None:
     async def run():
         return await asyncio.gather(*(slow(x) for x in range(40)))
 
-    assert run() == ["value"] * 40
+    assert asyncio.run(run()) == ["value"] * 40
     assert len(ran) == 1
 
 

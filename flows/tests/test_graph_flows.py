@@ -495,3 +495,12 @@ def test_a_method_is_a_task_of_its_object() -> None:
     state = f.run()
     assert [state.result[each].result for each in applied] == [10, 15]
     assert isinstance(Model.apply, Task)
+
+
+def test_a_parameter_that_is_not_required_is_none_without_a_default() -> None:
+    with Flow("f") as f:
+        given = task(lambda x: x)(Parameter("x", required=False))
+    assert f.run().result[given].result is None
+    assert f.run(x=1).result[given].result == 1
+    with pytest.raises(FlowInvalid, match="'y' is required and has a default"):
+        Parameter("y", default=1, required=True)

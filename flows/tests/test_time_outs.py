@@ -234,7 +234,7 @@ def test_an_async_flow_is_cancelled_with_all_that_it_awaits(records, last_run) -
         await asyncio.gather(slow(), slow())
 
     with pytest.raises(FlowTimedOut):
-        f()
+        asyncio.run(f())
     assert cancelled == [1, 1, 1]
     assert {row["state_name"] for row in records.task_runs(last_run()["id"])} == {"Cancelled"}
 

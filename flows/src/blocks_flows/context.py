@@ -122,6 +122,12 @@ def loop_to_await() -> Any:
     return None if getattr(frame.host, "loop", None) is loop else loop
 
 
+def is_in_a_run() -> bool:
+    """Tell whether the calling code is that of a flow run."""
+    frame = FRAME.get()
+    return frame is not None and frame.run is not None
+
+
 class RunContext:
     """Reads the run of the calling code; knows nothing outside of one."""
 

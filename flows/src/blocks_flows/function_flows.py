@@ -12,7 +12,7 @@ from typing import Any, Unpack, cast, overload
 
 from blocks_flows.arguments import resolve
 from blocks_flows.calling import run_in_loop
-from blocks_flows.context import loop_to_await
+from blocks_flows.context import is_in_a_run, loop_to_await
 from blocks_flows.errors import FlowInvalid
 from blocks_flows.executors import Executor, LocalDaskExecutor
 from blocks_flows.flow_options import FunctionArguments, changed_arguments, read_flow_options
@@ -67,11 +67,12 @@ class FunctionFlow:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function and return what it returns, or raise what it raises.
 
-        An async flow is awaited; where the caller cannot do that, it is run in an event loop of its own.
+        Of an async flow this is a coroutine; in a run, where the caller cannot await one, the value.
         """
         if is_passed_over(self.name):
             return None
-        return self._run(self._steps(args, kwargs, None, None, False), _value_of)
+        is_awaited = loop_to_await() is not None or not is_in_a_run()
+        return self._run(self._steps(args, kwargs, None, None, False), _value_of, is_awaited)
 
     def __repr__(self) -> str:
         return f"<Flow: {self.name}>"
@@ -92,6 +93,7 @@ class FunctionFlow:
     ) -> State:
         """Run the function and return how it ended; `state.result` is what it returned or raised.
 
+        Of an async flow, where an event loop runs, this is a coroutine.
         A flow with a schedule waits for each of its times and runs then, until there is none any more, unless a
         start time is given.
 
@@ -106,7 +108,8 @@ class FunctionFlow:
         if self.options.schedule is not None and run_on_schedule and scheduled_start_time is None:
             return run_by_schedule(self, given, executor=executor, progress=progress)
         start = start_seconds(scheduled_start_time)
-        return self._run(self._steps((), given, executor, start, progress), lambda state: state)
+        steps = self._steps((), given, executor, start, progress)
+        return self._run(steps, lambda state: state, loop_to_await() is not None)
 
     def _steps(
         self,
@@ -129,14 +132,15 @@ class FunctionFlow:
             with run.acting():
                 return (yield from FunctionRun(self, run, bound, chosen).steps())
 
-    def _run(self, steps: Steps[State], read: Callable[[State], Any]) -> Any:
-        """Run to the end; of an async flow return a coroutine that does, where the caller can await it."""
+    def _run(self, steps: Steps[State], read: Callable[[State], Any], is_awaited: bool) -> Any:
+        """Run to the end; of an async flow that is awaited return a coroutine that does."""
         if not self.is_async:
             return read(_finish_on_some_stack(steps))
         from blocks_flows.event_loops import finish_awaiting  # late: start-up time; only async flows need it
 
         coroutine = finish_awaiting(steps, read)
-        return run_in_loop(coroutine) if loop_to_await() is None else coroutine
+        coroutine.__qualname__ = self.name  # for Python's warning where nobody awaits it
+        return coroutine if is_awaited else run_in_loop(coroutine)
 
 
 @overload

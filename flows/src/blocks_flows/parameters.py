@@ -37,13 +37,20 @@ class Parameter(Task):
     """A value that is given when the flow is run.
 
     Args:    default: JSON-able; without one the parameter is required.
+             required: False: without a default it is None.
     Raises:  FlowInvalid.
     """
 
     is_quick = True
 
-    def __init__(self, name: str, default: Any = _REQUIRED, *, description: str = "") -> None:
+    def __init__(
+        self, name: str, default: Any = _REQUIRED, *, required: bool | None = None, description: str = ""
+    ) -> None:
+        if required is False and default is _REQUIRED:
+            default = None
         if default is not _REQUIRED:
+            if required:
+                raise FlowInvalid(f"Parameter '{name}' is required and has a default. Leave one of them out.")
             _check_json(name, default)
         super().__init__(name=name, description=description)
         self.required = default is _REQUIRED
