@@ -165,5 +165,5 @@ def test_a_failure_is_told_by_the_task_behind_it() -> None:
     def looks_at_none():
         add.submit(fail.submit())
 
-    with pytest.raises(TasksFailed, match=r"1 submitted task runs failed .*\(add\)"):
+    with pytest.raises(TasksFailed, match=r"A submitted task run failed .*\(add\)"):
         looks_at_none()

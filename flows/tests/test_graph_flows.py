@@ -504,3 +504,15 @@ def test_a_parameter_that_is_not_required_is_none_without_a_default() -> None:
     assert f.run(x=1).result[given].result == 1
     with pytest.raises(FlowInvalid, match="'y' is required and has a default"):
         Parameter("y", default=1, required=True)
+
+
+def test_what_stands_behind_a_failed_map_is_told_how_many_failed() -> None:
+    with Flow("f") as f:
+        behind = task(lambda xs: xs)(task(lambda x: 1 // x).map([1, 0, 2]))
+    text = "Not run, as '<lambda>' before it failed: 1 of 3 mapped runs did not succeed."
+    assert f.run().result[behind].message == text
+
+
+def test_words_for_agents_are_told_from_those_that_nobody_knows() -> None:
+    with pytest.raises(OptionUnknown, match="'run_config': it is for agents, which are not here yet"):
+        Flow("f", run_config=None)

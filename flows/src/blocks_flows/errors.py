@@ -49,6 +49,7 @@ A message says what happened, why, and what to do; it never holds a secret's val
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from blocks_core.errors import BlocksError, FieldProblem, NotFound, did_you_mean
 
@@ -61,10 +62,19 @@ class FlowInvalid(FlowsError, ValueError):
     """A flow or a task is not declared as it should be."""
 
 
+_OF_AGENTS: Final = frozenset({"storage", "run_config", "environment"})
+"""Words of the older programs for what runs flows elsewhere."""
+
+
 class OptionUnknown(FlowInvalid, TypeError):
     """An argument that flows or tasks do not have."""
 
     def __init__(self, what: str, option: str, suggestions: Iterable[str], known: Iterable[str]) -> None:
+        if option in _OF_AGENTS:
+            super().__init__(
+                f"{what} has no argument '{option}': it is for agents, which are not here yet. Leave it out."
+            )
+            return
         super().__init__(
             f"{what} has no argument '{option}'{did_you_mean(suggestions)}. "
             f"It takes: {', '.join(sorted(known))}."
@@ -91,8 +101,8 @@ class FlowMissing(FlowsError):
     """A task was called where no flow is."""
 
 
-class RunMissing(FlowsError):
-    """Something of a run was asked for outside of one."""
+class RunMissing(FlowsError, AttributeError):
+    """Something of a run was asked for outside of one; an attribute, for those who ask whether there is one."""
 
 
 class ParametersInvalid(FlowsError, ValueError):

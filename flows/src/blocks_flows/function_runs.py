@@ -180,7 +180,8 @@ def _raise_unseen(host: FunctionHost) -> None:
     failed = [future for future in host.futures if not future.is_seen and future.state.is_failed()]
     if failed:
         names = ", ".join(future.name for future in failed[:5])
+        what = "A submitted task run" if len(failed) == 1 else f"{len(failed)} submitted task runs"
         raise TasksFailed(
-            f"{len(failed)} submitted task runs failed and the flow did not look at their results ({names}). "
-            f"Call result() or wait() on their futures to handle that."
+            f"{what} failed and the flow did not look at the results ({names}). Call result() or wait() on futures "
+            f"to handle that."
         )

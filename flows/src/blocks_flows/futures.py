@@ -173,8 +173,9 @@ def value_of(node: Node) -> Any:
     """
     state, name = node.state, node.name
     if node.held:
+        why = (state.message or "it waits for a task that is paused").rstrip(".")
         raise RunPaused(
-            f"Task run '{name}' has no value yet: {state.message or 'it waits for a task that is paused.'} "
+            f"Task run '{name}' has no value yet: {why}. "
             f'Run "block run resume" with the id of the flow run, and it goes on.'
         )
     if state.is_failed() and isinstance(state.result, BaseException):

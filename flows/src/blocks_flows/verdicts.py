@@ -135,5 +135,8 @@ def _skipped(before: str, at: float) -> State:
 
 
 def _not_run(blocker: Node, at: float) -> State:
-    text = f"Not run, as '{blocker.name}' before it ended as {blocker.state.name}."
+    if blocker.children is None:
+        text = f"Not run, as '{blocker.name}' before it ended as {blocker.state.name}."
+    else:
+        text = f"Not run, as '{blocker.name}' before it failed: {blocker.state.message}"
     return State(StateType.FAILED, "TriggerFailed", at, text, UpstreamFailed(text))
