@@ -304,7 +304,7 @@ class TestEnding:
         api.delete(f"{api.jobs}/{name}")
 
     def test_a_job_goes_when_it_was_kept_long_enough(self, submit, api):
-        handle = submit(Job(PRINTS), keep_seconds=1)
+        handle = submit(Job(PRINTS), keep_seconds=6)
         assert handle.wait(30).ok
         while handle.id.split("/")[1] in api.text(api.jobs):
             time.sleep(0.2)
