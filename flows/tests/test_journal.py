@@ -13,7 +13,8 @@ import pytest
 
 from blocks_flows import Flow, flow, task
 from blocks_flows.executors import LocalDaskExecutor
-from blocks_flows.journal import LOGS, TASK_RUNS, Journal, close_journal, current_journal
+from blocks_flows.journal import Journal, close_journal, current_journal
+from blocks_flows.journal_rows import LOGS, TASK_RUNS
 from blocks_flows.runs import RunFilter
 from blocks_registry.sqlite_database import SqliteDatabase
 

@@ -11,7 +11,8 @@ from postgres_server import PostgresServer
 
 from blocks_flows import Flow, flow, get_run_logger, task
 from blocks_flows.executors import LocalDaskExecutor
-from blocks_flows.journal import LOGS, close_journal, current_journal
+from blocks_flows.journal import close_journal, current_journal
+from blocks_flows.journal_rows import LOGS
 from blocks_flows.runs import RunFilter, RunRecords
 from blocks_registry.cli import main
 

@@ -17,7 +17,8 @@ from blocks_core.masking import SECRETS_IN_USE
 from blocks_core.messages import Message
 from blocks_flows.context import RunFacts
 from blocks_flows.failures import describe
-from blocks_flows.journal import ALERTS, Journal
+from blocks_flows.journal import Journal
+from blocks_flows.journal_rows import ALERTS
 from blocks_flows.run_logs import FLOW_LOGGER, RunLog
 from blocks_flows.states import State
 

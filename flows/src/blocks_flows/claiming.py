@@ -19,7 +19,8 @@ from blocks_flows.checkpoint_reading import find_checkpoint, read_checkpoint
 from blocks_flows.checkpoints import Place, checkpoint_home
 from blocks_flows.earlier_runs import LATER
 from blocks_flows.errors import CheckpointInvalid, RunRefused
-from blocks_flows.journal import FLOW_RUNS, event_id, new_prefix
+from blocks_flows.journal import event_id, new_prefix
+from blocks_flows.journal_rows import FLOW_RUNS
 from blocks_flows.liveness import Life, life_of, life_of_run, own_mark
 from blocks_flows.parameters import describe_values
 from blocks_flows.runs import RunRecords

@@ -10,43 +10,33 @@ import logging
 from collections.abc import Callable, Iterable
 from random import random
 from threading import Event, Lock
-from time import monotonic, sleep, time
-from typing import Any, Final
+from time import monotonic, time
 
 from blocks_core.masking import SECRETS_IN_USE, secret_texts
 from blocks_flows.arguments import MappedArguments
 from blocks_flows.calls import Outcome, TaskCall
 from blocks_flows.context import Frame, Host
-from blocks_flows.entries import Entry, Kept, Surroundings
+from blocks_flows.entries import Entry, Kept, Surroundings, storage_for
 from blocks_flows.errors import (
     EngineFailed,
-    ResultStorageMissing,
     RunStopped,
     TaskCancelled,
     TaskTimedOut,
 )
 from blocks_flows.failures import describe
 from blocks_flows.machine import Machine
+from blocks_flows.naps import Naps
 from blocks_flows.nodes import Command, Expand, Node, Record, Run, Wait
-from blocks_flows.parameters import Parameter
 from blocks_flows.performing import perform
 from blocks_flows.pools import Pool
 from blocks_flows.recording import Recorder
-from blocks_flows.results import DefaultResult
+from blocks_flows.retry_conditions import is_to_be_tried_again
 from blocks_flows.run_logs import TASK_LOGGER, RunLog, traceback_of
 from blocks_flows.run_names import fill_name
 from blocks_flows.signals import SUCCESS, Signal
 from blocks_flows.stacks import is_stack_deep, run_on_new_stack
-from blocks_flows.states import FAILED, FINISHED, State, StateType
-from blocks_flows.tasks import Task, bound_arguments
-
-_SHORT_SECONDS: Final = 0.002
-"""Who waits less than this for one task may do so for many."""
-_CROWD: Final = 50
-"""Of unfinished tasks: fewer are worth no nap."""
-_NAP_SECONDS: Final = 0.00002
-"""For each unfinished task: a part of what a trivial one takes."""
-_MAX_NAP_SECONDS: Final = 0.01
+from blocks_flows.states import FAILED, FINISHED
+from blocks_flows.tasks import bound_arguments
 
 
 class Driver:
@@ -68,9 +58,7 @@ class Driver:
         self._carrying = 0
         self._stopped = False
         self._broken: BaseException | None = None
-        self._waits_shortly = False
-        """Who waited last was told soon. Woken up for each of many quick tasks, it would cost them as much as
-        they do themselves: so it sleeps before it asks for the next one."""
+        self._naps = Naps()
 
     @property
     def is_stopped(self) -> bool:
@@ -98,7 +86,7 @@ class Driver:
         Raises:  ResultStorageMissing; RunStopped.
         """
         task = entry.task
-        entry.storage = self._storage_for(task)
+        entry.storage = storage_for(task, self._given.storage)
         with self._lock:
             name = name or task.name
             self._check_going(name)
@@ -178,7 +166,7 @@ class Driver:
         elif not isinstance(error, Signal):
             text = f"Task '{node.name}': Exception encountered during task execution!\n"
             self._log.say(TASK_LOGGER, logging.ERROR, text + traceback_of(error), node.run_id)
-            may_retry = self._may_retry(node, error)
+            may_retry = is_to_be_tried_again(node, node.note.task, self._given.facts, error)
         with self._lock:
             if self._stopped or node.is_settled():
                 return
@@ -249,36 +237,17 @@ class Driver:
             self._carrying += 1
         self._carry_out(commands)
 
-    def _may_retry(self, node: Node, error: BaseException) -> bool:
-        task: Task = node.note.task
-        options = task.options
-        if options.rules.retry.retries < node.attempts:
-            return False
-        if options.retry_on and not isinstance(error, options.retry_on):
-            return False
-        if options.retry_condition is None:
-            return True
-        state = State(StateType.FAILED, "Failed", time(), describe(error), error)
-        try:
-            return bool(options.retry_condition(task, self._given.facts, state))
-        except Exception as raised:  # noqa: BLE001 - it is the user's code
-            text = f"Task '{node.name}': its retry_condition_fn raised, so it is not tried again.\n"
-            self._log.say(TASK_LOGGER, logging.ERROR, text + traceback_of(raised), node.run_id)
-            return False
-
     def wait_for(self, node: Node | None) -> None:
         """Block until a node, or all, are finished; for those who do not run tasks meanwhile.
 
         Raises:  EngineFailed: a thread met what the engine did not foresee.
         """
-        crowd = self.machine.unfinished
-        if self._waits_shortly and crowd > _CROWD:
-            sleep(min(_MAX_NAP_SECONDS, crowd * _NAP_SECONDS))
+        self._naps.take(self.machine.unfinished)
         event, begun = Event(), monotonic()
         self.tell_when(node, event.set)
         event.wait()
         self.check()
-        self._waits_shortly = monotonic() - begun < _SHORT_SECONDS
+        self._naps.note(monotonic() - begun)
 
     def tell_when(self, node: Node | None, call: Callable[[], object]) -> None:
         """Call something when a node, or all, are finished, or the engine broke; at once where that is so."""
@@ -429,17 +398,3 @@ class Driver:
             wake()
         else:
             (entry.inline or self.pool).later(seconds, wake)
-
-    def _storage_for(self, task: Task) -> Any:
-        wanted = task.options.persist_result
-        if wanted is False or isinstance(task, Parameter):
-            return None
-        storage = task.options.result_storage or self._given.storage
-        if storage is None and (task.options.cache is not None or task.options.storage_key is not None):
-            return DefaultResult()
-        if storage is None and wanted:
-            raise ResultStorageMissing(
-                f"Task '{task.name}' is to keep its result (persist_result=True), and there is no storage for it. "
-                f"Give one to the task or to its flow: result_storage='s3/results', or a storage block."
-            )
-        return storage

@@ -11,10 +11,12 @@ from blocks_flows.arguments import Arguments, MappedArguments, Reference
 from blocks_flows.call_marks import mark_of
 from blocks_flows.calls import Outcome
 from blocks_flows.context import RunFacts
+from blocks_flows.errors import ResultStorageMissing
 from blocks_flows.journal import Journal
 from blocks_flows.nodes import Node
+from blocks_flows.parameters import Parameter
 from blocks_flows.pools import Executor, Pool
-from blocks_flows.results import StoredResult
+from blocks_flows.results import DefaultResult, StoredResult
 from blocks_flows.states import FINISHED, State
 from blocks_flows.tasks import Task
 
@@ -151,3 +153,23 @@ class Surroundings:
     checkpoint: Checkpoint | None = None
     earlier: Earlier | None = None
     """Of a run that is restarted."""
+
+
+def storage_for(task: Task, storage: Any) -> Any:
+    """Return where a task's result is kept; None: nowhere.
+
+    Args:    storage: of its flow.
+    Raises:  ResultStorageMissing.
+    """
+    wanted = task.options.persist_result
+    if wanted is False or isinstance(task, Parameter):
+        return None
+    storage = task.options.result_storage or storage
+    if storage is None and (task.options.cache is not None or task.options.storage_key is not None):
+        return DefaultResult()
+    if storage is None and wanted:
+        raise ResultStorageMissing(
+            f"Task '{task.name}' is to keep its result (persist_result=True), and there is no storage for it. "
+            f"Give one to the task or to its flow: result_storage='s3/results', or a storage block."
+        )
+    return storage

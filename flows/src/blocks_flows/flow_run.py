@@ -26,7 +26,8 @@ from blocks_flows.errors import FlowInvalid, FlowTimedOut, RunStopped
 from blocks_flows.executors import Executor
 from blocks_flows.failures import describe
 from blocks_flows.flow_options import FlowOptions
-from blocks_flows.journal import FLOW_RUNS, STATES, current_journal
+from blocks_flows.journal import current_journal
+from blocks_flows.journal_rows import FLOW_RUNS, STATES
 from blocks_flows.lineages import Lineage
 from blocks_flows.liveness import own_mark
 from blocks_flows.parameters import describe_values

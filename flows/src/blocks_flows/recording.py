@@ -8,7 +8,7 @@ from blocks_core.masking import SECRETS_IN_USE
 from blocks_flows.alerts import Occasion, send_alerts
 from blocks_flows.entries import Entry, Surroundings
 from blocks_flows.ids import new_id
-from blocks_flows.journal import STATES, TASK_RUNS
+from blocks_flows.journal_rows import STATES, TASK_RUNS
 from blocks_flows.nodes import Node
 from blocks_flows.run_logs import TASK_LOGGER, RunLog, traceback_of
 from blocks_flows.said import BEGAN, ENDED, lines_of

@@ -24,7 +24,8 @@ from blocks_flows import said
 from blocks_flows.context import FRAME, Frame, logger_of
 from blocks_flows.errors import RunMissing, SettingInvalid
 from blocks_flows.failures import RemoteTraceback
-from blocks_flows.journal import LOGS, Journal
+from blocks_flows.journal import Journal
+from blocks_flows.journal_rows import LOGS
 
 ROOT: Final = logging.getLogger("blocks_flows")
 FLOW_LOGGER: Final = logging.getLogger("blocks_flows.FlowRunner")
