@@ -60,6 +60,7 @@ def cluster(own_pickling: None) -> Iterator[LocalCluster]:
 def few_deaths() -> Iterator[None]:
     """Dask takes a task for bad when the second worker has died under it, and not the fourth, to save time."""
     import dask
+    import distributed  # noqa: F401 - it brings settings of its own, which would go with those that are set before it
 
     with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
         yield

@@ -100,8 +100,10 @@ class DaskPool(Pool):
         """Do what there is to do, or wait until there is something."""
         courier.look_around()  # without the lock, which Dask's thread needs to answer
         with self._changed:
-            while not self._is_due(courier):
-                self._changed.wait(self._seconds_left())
+            if not self._is_due(courier):
+                self._changed.wait(
+                    self._seconds_left()
+                )  # not for longer: a cluster without workers is to be mended
         if self._closing:
             return
         courier.take_lines()
