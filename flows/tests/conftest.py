@@ -11,7 +11,7 @@ from shelf_storage import ShelfStorage
 
 from blocks_core import Message, Notifier
 from blocks_core.errors import NotificationFailed
-from blocks_core.mask import SECRETS_IN_USE
+from blocks_core.mask import MIN_CHARACTERS, SECRETS_IN_USE, Mask
 from blocks_flows.journal import close_journal
 from blocks_flows.runs import RunFilter, RunRecords
 
@@ -39,8 +39,7 @@ class DeadInbox(Notifier, slug="test-dead-inbox"):
 @pytest.fixture(autouse=True)
 def own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """What tests of other folders kept as a secret, such as a short word, is none here."""
-    monkeypatch.setattr(SECRETS_IN_USE, "_known", set())
-    monkeypatch.setattr(SECRETS_IN_USE, "_forms", {})
+    monkeypatch.setattr(SECRETS_IN_USE, "__dict__", vars(Mask(min_characters=MIN_CHARACTERS)))
 
 
 @pytest.fixture(autouse=True)

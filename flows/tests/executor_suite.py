@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from blocks_core import Block, current_library, use_library
 from blocks_core.current import process_actor
+from blocks_core.mask import MIN_CHARACTERS, Mask
 from blocks_core.masking import HIDDEN, SECRETS_IN_USE
 from blocks_flows import Flow, Parameter, context, flow, get_run_logger, signals, task, unmapped
 from blocks_flows.pools import Executor
@@ -289,8 +290,7 @@ class ExecutorSuite:
         library = open_library()
         with use_library(library):
             Key(value=SecretStr(f"secret-{CORE}")).save("prod")
-            SECRETS_IN_USE._known.clear()
-            SECRETS_IN_USE._forms.clear()
+            vars(SECRETS_IN_USE).update(vars(Mask(min_characters=MIN_CHARACTERS)))
             yield
         library.close()
 

@@ -46,8 +46,8 @@ class Mask:
         self._known: set[str] = set()
         self._forms: dict[str, list[str]] = {}
         """First characters of a form -> the forms that begin so; only ever added to, as others read it meanwhile."""
-        self._beginnings: re.Pattern[str] | None = None
-        """Finds whether any of those first characters stand in a text; None: there are too many of them."""
+        self._beginnings = 0, re.compile("")
+        """How many first characters there were, and what finds whether any of those stand in a text."""
         self.add(secrets)
 
     def add(self, secrets: Iterable[str]) -> None:
@@ -60,8 +60,6 @@ class Mask:
                 if len(form) >= self._min_characters:
                     self._forms.setdefault(form[: self._min_characters], []).append(form)
             self._known |= new
-            few = len(self._forms) <= _MAX_BEGINNINGS
-            self._beginnings = re.compile("|".join(map(re.escape, self._forms))) if few else None
 
     def secrets_in(self, data: bytes) -> list[str]:
         """Return the secrets that stand, as they are, in bytes such as those of a pickle."""
@@ -69,8 +67,8 @@ class Mask:
 
     def hide(self, text: str) -> str:
         """Return a text with each secret in it replaced; where two overlap, both are taken out whole."""
-        forms, first, beginnings = self._forms, self._min_characters, self._beginnings
-        if not forms or (beginnings is not None and beginnings.search(text) is None):
+        forms, first = self._forms, self._min_characters
+        if not forms or (len(forms) <= _MAX_BEGINNINGS and not self._begins_in(text)):
             return text
         kept: list[str] = []
         start, end = 0, -1
@@ -83,6 +81,15 @@ class Mask:
                     end = max(end, place + len(form))
                     start = end
         return "".join((*kept, text[start:])) if kept else text
+
+    def _begins_in(self, text: str) -> bool:
+        """Tell whether the first characters of any form stand in a text."""
+        count, beginnings = self._beginnings
+        if count != len(self._forms):
+            known = list(self._forms)
+            beginnings = re.compile("|".join(map(re.escape, known)))
+            self._beginnings = len(known), beginnings
+        return beginnings.search(text) is not None
 
     def is_in(self, text: str) -> bool:
         """Tell whether a secret stands in a text; of a long one this takes less time than to hide them."""
