@@ -74,7 +74,7 @@ class Courier:
         self._again: list[Call] = []
         """Calls to be sent each by itself."""
         self._suspects: deque[Call] = deque()
-        """Calls that were under way whenever a worker died: the one that did it is found by sending one at a time."""
+        """Calls that Dask gave up, mostly as a worker died: the one that did it is found by sending one at a time."""
         self._suspect: Node | None = None
         """The one that is under way."""
         self._guilty: set[Node] = set()
@@ -242,9 +242,10 @@ class Courier:
         else:
             self._patience_seconds = _PATIENCE_SECONDS
             return dict(zip(futures, answers, strict=True))
-        return (
-            {} if len(futures) == 1 else {k: v for each in futures for k, v in self._gathered([each]).items()}
-        )
+        found: dict[Any, list[Answer]] = {}
+        for each in futures if len(futures) > 1 else ():
+            found |= self._gathered([each])
+        return found
 
     def _opened(self, answers: list[Answer], group: _Group) -> Iterator[Ended]:
         self._again += group.calls[len(answers) :]
@@ -267,21 +268,18 @@ class Courier:
         error = future.exception() if future.status == "error" else None
         node, call = group.calls[0]
         name = call.task.name
-        was_suspect = node is self._suspect
-        if was_suspect:
-            self._suspect = None
+        if node is not self._suspect:  # another call, of this group or not, may have brought it about
+            self._suspects += group.calls
+            return
+        self._suspect = None
         if isinstance(error, KilledWorker):
-            if not was_suspect:
-                self._suspects += group.calls
-                return
             self._guilty.add(node)
             text = f"Task '{name}' was begun again and again on Dask workers, and each of them died."
         elif error is None:
             text = f"Task '{name}' was cancelled by the Dask cluster, or what it needs was lost there."
         else:
             text = f"Task '{name}' cannot be run on a Dask worker: {describe(error)}"
-        for node, _call in group.calls:
-            yield node, Outcome(error=WorkerLost(text))
+        yield node, Outcome(error=WorkerLost(text))
 
     def _take_event(self, event: tuple[float, Any]) -> None:
         """Take lines, on Dask's own thread."""
