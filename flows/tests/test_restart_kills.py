@@ -96,11 +96,18 @@ def start(folder: Path, *command: str) -> subprocess.Popen[str]:
     )
 
 
-def kill_after(process: subprocess.Popen[str], seconds: float, begun: Path) -> None:
-    """Kill a program some time after it began to work, unless it ends before."""
+def wait_until_begun(process: subprocess.Popen[str], begun: Path) -> None:
+    """Wait until a program's first task has run and its run is recorded, which may be a moment later."""
     until = time.monotonic() + 60
     while not begun.exists() and process.poll() is None and time.monotonic() < until:
         time.sleep(0.001)
+    while not root_runs() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.001)
+
+
+def kill_after(process: subprocess.Popen[str], seconds: float, begun: Path) -> None:
+    """Kill a program some time after it began to work, unless it ends before."""
+    wait_until_begun(process, begun)
     time.sleep(seconds)
     process.kill()
     process.communicate()
@@ -176,9 +183,7 @@ def test_of_two_restarts_at_once_one_runs(folder) -> None:
 def test_a_run_is_cancelled_from_elsewhere_and_restarted(folder) -> None:
     (folder / "program.py").write_text(PROGRAM.replace("time.sleep(0.004)", "time.sleep(3)"))
     process = start(folder, sys.executable, "program.py", "graph")
-    until = time.monotonic() + 60
-    while not (folder / "ran").exists() and time.monotonic() < until:
-        time.sleep(0.01)
+    wait_until_begun(process, folder / "ran")
     [run] = root_runs()
     assert (
         "Wait for its end, or end it: block run cancel"
