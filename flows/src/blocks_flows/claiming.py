@@ -20,7 +20,7 @@ from blocks_flows.checkpoints import Place, checkpoint_home
 from blocks_flows.earlier_runs import LATER
 from blocks_flows.errors import CheckpointInvalid, RunRefused
 from blocks_flows.journal import event_id, new_prefix
-from blocks_flows.journal_rows import FLOW_RUNS
+from blocks_flows.journal_rows import FLOW_RUNS, STATES, insert_rows
 from blocks_flows.liveness import Life, life_of, life_of_run, own_mark
 from blocks_flows.parameters import describe_values
 from blocks_flows.runs import RunRecords
@@ -36,10 +36,6 @@ _MOVE: Final = (
     "WHERE id = ? AND revision = ?"
 )
 _TAKE: Final = "UPDATE flow_runs SET host = ?, process_id = ?, process_mark = ? WHERE id = ?"
-_EVENT: Final = (
-    "INSERT INTO run_states (id, flow_run_id, task_run_id, at, type, name, message) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?)"
-)
 
 
 def claim(database: Database, row: Mapping[str, Any]) -> int:
@@ -184,5 +180,5 @@ def _end(
     values = (row["revision"] + LATER, kind, kind, text, now, now, row["id"], row["revision"])
     if connection.execute(_MOVE.format(table=table), values).rowcount != 1:
         return False
-    connection.execute(_EVENT, (event_id(new_prefix(), 0), *ids, now, kind, kind, text))
+    insert_rows(connection, [(STATES, (event_id(new_prefix(), 0), *ids, now, kind, kind, text, 0))])
     return True

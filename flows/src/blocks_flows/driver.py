@@ -34,7 +34,7 @@ from blocks_flows.retry_conditions import is_to_be_tried_again
 from blocks_flows.run_logs import TASK_LOGGER, RunLog, traceback_of
 from blocks_flows.run_names import fill_name
 from blocks_flows.signals import SUCCESS, Signal
-from blocks_flows.stacks import is_stack_deep, run_on_new_stack
+from blocks_flows.stacks import HERE, is_stack_deep, run_on_new_stack
 from blocks_flows.states import FAILED, FINISHED
 from blocks_flows.tasks import bound_arguments
 
@@ -64,6 +64,11 @@ class Driver:
     def is_stopped(self) -> bool:
         """Tell whether the run was told to stop, so that what waits for others need not."""
         return self._stopped
+
+    @property
+    def is_worked_here(self) -> bool:
+        """Tell whether the current thread is one of those that run the tasks."""
+        return HERE.pool is not None and HERE.pool is self.pool
 
     @property
     def pool(self) -> Pool:
@@ -237,15 +242,17 @@ class Driver:
             self._carrying += 1
         self._carry_out(commands)
 
-    def wait_for(self, node: Node | None) -> None:
+    def wait_for(self, node: Node | None, timeout: float | None = None) -> None:
         """Block until a node, or all, are finished; for those who do not run tasks meanwhile.
 
+        Args:    timeout: seconds to wait at most.
         Raises:  EngineFailed: a thread met what the engine did not foresee.
         """
-        self._naps.take(self.machine.unfinished)
+        if timeout is None:
+            self._naps.take(self.machine.unfinished)
         event, begun = Event(), monotonic()
         self.tell_when(node, event.set)
-        event.wait()
+        event.wait(timeout)
         self.check()
         self._naps.note(monotonic() - begun)
 

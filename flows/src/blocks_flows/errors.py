@@ -71,14 +71,10 @@ class OptionUnknown(FlowInvalid, TypeError):
 
     def __init__(self, what: str, option: str, suggestions: Iterable[str], known: Iterable[str]) -> None:
         if option in _OF_AGENTS:
-            super().__init__(
-                f"{what} has no argument '{option}': it is for agents, which are not here yet. Leave it out."
-            )
-            return
-        super().__init__(
-            f"{what} has no argument '{option}'{did_you_mean(suggestions)}. "
-            f"It takes: {', '.join(sorted(known))}."
-        )
+            why = ": it is for agents, which are not here yet. Leave it out."
+        else:
+            why = f"{did_you_mean(suggestions)}. It takes: {', '.join(sorted(known))}."
+        super().__init__(f"{what} has no argument '{option}'{why}")
 
 
 class CycleFound(FlowInvalid):

@@ -24,7 +24,7 @@ from blocks_flows.keeping import steps_around
 from blocks_flows.nodes import Node
 from blocks_flows.performing import advance
 from blocks_flows.pools import Pool
-from blocks_flows.stacks import HERE, run_on_new_stack
+from blocks_flows.stacks import run_on_new_stack
 from blocks_flows.waits import Steps
 
 T = TypeVar("T")
@@ -139,7 +139,7 @@ async def settled(driver: Driver, nodes: Iterable[Node | None]) -> None:
             continue
         ended = loop.create_future()
         driver.tell_when(node, lambda ended=ended: _tell(loop, _end, ended))
-        if node is not None and HERE.pool is not None and HERE.pool is driver.pool:
+        if node is not None and driver.is_worked_here:
             run_on_new_stack(lambda node=node: driver.pool.wait(node.is_settled, node), 0)
         await ended
     driver.check()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 from queue import Empty, SimpleQueue
-from threading import Event
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -13,7 +12,6 @@ from blocks_flows.context import running_loop
 from blocks_flows.driver import Driver
 from blocks_flows.errors import FutureNotAwaited, FutureNotReady, RunPaused, RunStopped
 from blocks_flows.nodes import Node
-from blocks_flows.stacks import HERE
 from blocks_flows.states import State
 
 
@@ -65,10 +63,7 @@ class TaskFuture(Reference):
             if timeout is None:
                 self._driver.pool.wait(self._node.is_settled, self._node)
             else:
-                ended = Event()
-                self._driver.tell_when(self._node, ended.set)
-                ended.wait(timeout)
-                self._driver.check()
+                self._driver.wait_for(self._node, timeout)
         return self.state
 
     def result(self, timeout: float | None = None, *, raise_on_failure: bool = True) -> Any:
@@ -96,7 +91,7 @@ class TaskFuture(Reference):
     @property
     def is_worked_here(self) -> bool:
         """Tell whether the current thread is one of those that run the flow's tasks."""
-        return HERE.pool is not None and HERE.pool is self._driver.pool
+        return self._driver.is_worked_here
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._value().__await__()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextvars import copy_context
 from threading import Lock
 from typing import Any
@@ -61,7 +61,7 @@ class FunctionHost:
             each.wait()
         entry = self._entry(asked, args, asked.kwargs)
         entry.inline = pool = InlinePool(self._driver)
-        node = self._driver.add(entry, _nodes(entry))
+        node = self._driver.add(entry, entry.references.values())
         self._driver.begin([node])
         pool.wait(lambda: node.is_settled(), node)
         return value_of(node)
@@ -71,7 +71,7 @@ class FunctionHost:
         asked = read_call(task, kwargs)
         entry = self._entry(asked, args, asked.kwargs)
         self._place(entry)
-        return self._start([self._driver.add(entry, _nodes(entry))])[0]
+        return self._start([self._driver.add(entry, entry.references.values())])[0]
 
     def map(self, task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> FutureList:
         """Start a task for each element of its arguments.
@@ -90,7 +90,7 @@ class FunctionHost:
             args, kwargs = elements.of(index)
             entry = self._entry(asked, args, kwargs)
             self._place(entry)
-            node = self._driver.add(entry, _nodes(entry), name=f"{task.name}[{index}]")
+            node = self._driver.add(entry, entry.references.values(), name=f"{task.name}[{index}]")
             node.map_index = index
             nodes.append(node)
         return self._start(nodes)
@@ -100,7 +100,7 @@ class FunctionHost:
             await each.settled()
         entry.inline = pool = self._loop_pool(loop)
         entry.context = copy_context()
-        node = self._driver.add(entry, _nodes(entry))
+        node = self._driver.add(entry, entry.references.values())
         self._driver.begin([node])
         await pool.finish(node)
         return value_of(node)
@@ -156,7 +156,3 @@ def _known_lists(value: Any) -> Any:
         flat = resolve(value, resolve_value)
         return unmapped(flat) if is_unmapped(value) else flat
     return resolve_value(value)
-
-
-def _nodes(entry: Entry) -> Iterable[Node]:
-    return entry.references.values()

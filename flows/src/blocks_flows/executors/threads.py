@@ -128,7 +128,7 @@ class ThreadPool(Pool):
         self._is_watched = True
         self._changed.wait(share.seconds)
         self._is_watched = False
-        if share.is_due() and share.look(self._working):  # it may have been woken up before the time
+        if share.look(self._working):
             self._changed.notify_all()
 
     def _is_one_too_many(self) -> bool:
@@ -207,7 +207,12 @@ class Share:
         return monotonic() - self._at >= self.seconds
 
     def look(self, working: int) -> bool:
-        """Look at what was done since the last time, and tell whether more threads are to work from now on."""
+        """Look at what was done since the last time, and tell whether more threads are to work from now on.
+
+        Before it is time, do nothing: another thread has just looked, or one that rests was woken up early.
+        """
+        if not self.is_due():
+            return False
         now, used, done = monotonic(), process_time(), self.done - self._done_before
         busy = (used - self._used) / max(now - self._at, 1e-6)
         self._at, self._used, self._done_before = now, used, self.done

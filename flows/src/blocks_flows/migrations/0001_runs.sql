@@ -59,7 +59,7 @@ CREATE TABLE run_states (
     type TEXT NOT NULL,
     name TEXT NOT NULL,
     message TEXT NOT NULL,
-    said INTEGER NOT NULL DEFAULT 0,
+    said INTEGER NOT NULL,
     PRIMARY KEY (flow_run_id, id)
 );
 
