@@ -9,11 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from docs_pages import command_lines, fences_of
 
 PAGE = (Path(__file__).parent.parent / "docs" / "evolution.md").read_text()
 BIN = Path(sys.executable).parent
-
-FENCES = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
 class Reader:
@@ -64,7 +63,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
 
 def test_the_page_runs_from_top_to_bottom(reader: Reader) -> None:
     shown, stored = "", ""
-    for language, text in FENCES:
+    for language, text in fences_of(PAGE):
         named = re.match(r"# (\w+\.py)\n", text)
         if language == "python" and named:
             reader.folder.joinpath(named[1]).write_text(text)
@@ -72,8 +71,7 @@ def test_the_page_runs_from_top_to_bottom(reader: Reader) -> None:
             shown = reader.run(sys.executable, "-c", text)
         elif language == "text":
             assert_shown(text.splitlines(), shown, "the program above")
-        for command in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:] if language == "console" else ():
-            line, *expected = command.splitlines()
+        for line, expected in command_lines(text) if language == "console" else ():
             output = reader.run("bash", "-c", line)
             assert_shown(expected, output, line)
             assert "open-sesame" not in output

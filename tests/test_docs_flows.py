@@ -19,6 +19,7 @@ from pathlib import Path
 
 import click
 import pytest
+from docs_pages import command_lines, fences_of
 
 import blocks_flows
 from blocks_flows import commands, executors, flow_commands, results, schedules, signals, triggers
@@ -29,7 +30,6 @@ DOCS = Path(__file__).parent.parent / "docs"
 BIN = Path(sys.executable).parent
 
 SECRETS = ("open-sesame", "swordfish")
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXPORT = re.compile(r"^\$ export (\w+)=(\S+)$", re.MULTILINE)
 TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\+0000)?")
 SECONDS = re.compile(r"\b\d+\.\d{3}\b")
@@ -49,7 +49,7 @@ class Chapter:
 
     @property
     def fences(self) -> list[tuple[str, str]]:
-        return [(kind, new_form(text) if kind == "diff" else text) for kind, text in FENCE.findall(self.text)]
+        return [(kind, new_form(text) if kind == "diff" else text) for kind, text in fences_of(self.text)]
 
 
 def chapters(page: str) -> list[Chapter]:
@@ -64,12 +64,6 @@ def chapters(page: str) -> list[Chapter]:
 def new_form(diff: str) -> str:
     """Return what a program is after a change."""
     return "".join(line[1:] or line for line in diff.splitlines(keepends=True) if not line.startswith("-"))
-
-
-def command_lines(fence: str) -> list[tuple[str, list[str]]]:
-    """Return the command lines of a fence, each with the lines that it shows."""
-    parts = re.split(r"^\$ ", fence, flags=re.MULTILINE)[1:]
-    return [(line, shown) for line, *shown in (part.rstrip("\n").split("\n") for part in parts)]
 
 
 @dataclass

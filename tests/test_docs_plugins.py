@@ -9,13 +9,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from docs_pages import command_lines, fences_of
 from plugin_environment import PluginEnvironment
 
 from blocks_core.testing import quality_report
 from blocks_registry.authoring.new_plugin import KINDS
 
 PAGE = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text()
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def assert_shown(expected: list[str], output: str, where: str) -> None:
@@ -80,12 +80,11 @@ class Author:
 
 def test_the_page_runs_from_top_to_bottom(tmp_path: Path, plugin_environment: PluginEnvironment) -> None:
     author = Author(tmp_path, plugin_environment)
-    for language, text in FENCE.findall(PAGE):
+    for language, text in fences_of(PAGE):
         if language in ("python", "toml"):
             author.write(text, "# ")
         else:
-            for command in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
-                line, *expected = command.splitlines()
+            for line, expected in command_lines(text):
                 author.run(line, expected)
     [wheel] = (author.folder / "dist").glob("*.whl")
     with zipfile.ZipFile(wheel) as built:

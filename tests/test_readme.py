@@ -6,23 +6,13 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from docs_pages import command_lines, fences_of
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
-
-
-@dataclass
-class Fence:
-    language: str
-    text: str
-
-
-def fences(page: str) -> list[Fence]:
-    return [Fence(*found) for found in re.findall(r"^```(\w+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)]
 
 
 def assert_shown(expected: list[str], output: str, where: str) -> None:
@@ -50,11 +40,11 @@ def test_a_page_runs_and_shows_what_it_says(page: str, tmp_path: Path) -> None:
     env = {"HOME": str(tmp_path), "PATH": f"{BIN}:{os.environ['PATH']}", "COLUMNS": "200"}
     shown = ""
     seen: list[str] = []
-    for fence in fences((ROOT / page).read_text()):
-        seen.append(fence.language)
-        if fence.language == "python":
+    for language, text in fences_of((ROOT / page).read_text()):
+        seen.append(language)
+        if language == "python":
             done = subprocess.run(
-                [sys.executable, "-c", fence.text],
+                [sys.executable, "-c", text],
                 env=env,
                 cwd=tmp_path,
                 capture_output=True,
@@ -63,11 +53,10 @@ def test_a_page_runs_and_shows_what_it_says(page: str, tmp_path: Path) -> None:
             )
             assert done.returncode == 0, done.stderr
             shown = done.stdout
-        elif fence.language == "text":
-            assert_shown(fence.text.splitlines(), shown, "the program above")
-        elif fence.language == "console":
-            for command in re.split(r"^\$ ", fence.text, flags=re.MULTILINE)[1:]:
-                line, *expected = command.splitlines()
+        elif language == "text":
+            assert_shown(text.splitlines(), shown, "the program above")
+        elif language == "console":
+            for line, expected in command_lines(text):
                 done = subprocess.run(
                     line, shell=True, env=env, cwd=tmp_path, capture_output=True, text=True, check=False
                 )
