@@ -32,6 +32,7 @@ PAGES = (
     "docs/secret-references.md",
     "docs/keys.md",
     "docs/using-blocks.md",
+    "docs/tokens.md",
 )
 
 

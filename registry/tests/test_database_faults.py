@@ -275,4 +275,4 @@ def test_a_table_that_is_gone_is_a_typed_error(library: Library, place: Registry
     Plain().save("one")
     place.run("DROP TABLE document_references")
     with pytest.raises(DatabaseUnavailable, match="document_references"):
-        Plain.load("one")
+        library.registry.users("fault-plain", "one")

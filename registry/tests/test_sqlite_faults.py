@@ -159,7 +159,7 @@ def test_a_full_disk_is_an_error_and_leaves_the_old_state(tmp_path: Path) -> Non
         subprocess.run(["umount", str(mount)], check=True)
 
 
-@pytest.mark.parametrize("url", ["mysql://x", "sqlite:///", "http://localhost", "blocks.db"])
+@pytest.mark.parametrize("url", ["mysql://x", "sqlite:///", "http://", "blocks.db"])
 def test_an_address_of_another_kind_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(AddressInvalid, match="BLOCKS_URL"):
         open_library(Settings(home=tmp_path, url=url))

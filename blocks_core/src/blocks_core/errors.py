@@ -118,13 +118,16 @@ class BlockTypeNotFound(NotFound):
 class BlockNotFound(NotFound):
     """No such document, or no such version of it."""
 
-    def __init__(self, address: str, suggestions: Iterable[str] = (), *, version: int | None = None) -> None:
-        self.address = address
+    def __init__(
+        self, address: str, suggestions: Iterable[str] = (), *, version: int | None = None, hint: str = ""
+    ) -> None:
+        self.address, self.version = address, version
         if version is None:
             missing = f"No block '{address}' is saved{did_you_mean(suggestions)}."
         else:
             missing = f"Block '{address}' has no version {version}."
-        super().__init__(f'{missing} Run "block ls" to see what there is, or save it first.')
+        remedy = 'Run "block ls" to see what there is, or save it first.'
+        super().__init__(" ".join(part for part in (missing, remedy, hint) if part))
 
 
 class ReferenceBroken(NotFound):
@@ -188,6 +191,8 @@ class VersionConflict(Conflict):
         self.address, self.expected, self.found = address, expected, found
         expectation = f"version {expected}" if expected else "a new block"
         state = f"it is at version {found}" if found else "it is not there any more"
+        if found and found == expected:
+            state = "another block has its name now"
         super().__init__(
             f"Block '{address}' was changed meanwhile: {expectation} was expected, and {state}. Nothing was "
             f"saved; look at what changed, and try again."

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from blocks_core.differences import differences
 from blocks_core.document import Document, DocumentTree, Draft, Json
-from blocks_core.errors import SchemaConflict
+from blocks_core.errors import SchemaConflict, VersionConflict
+from blocks_core.names import join_address
 from blocks_core.records import AuditEntry, AuditReport, FieldChange, Summary, Usage, VersionSummary
 from blocks_core.structure import structure
 
@@ -34,6 +35,8 @@ class Put:
     draft: Draft
     expected_version: int | None = None
     """Of the document before; 0 asks for a new one, None takes any."""
+    expected_id: UUID | None = None
+    """Of the document before; one that was made anew under the name has another. None takes any."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Remove:
     force: bool = False
     """Also where others hold it: they keep a broken reference that says what it was."""
     expected_version: int | None = None
+    expected_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Rename:
     slug: str
     name: str
     new_name: str
+    expected_version: int | None = None
+    expected_id: UUID | None = None
 
 
 Edit = Put | Remove | Rename
@@ -99,10 +105,18 @@ class Documents(Protocol):
         """
         ...
 
-    def find(self, slug: str | None = None, *, labels: Mapping[str, str] | None = None) -> list[Summary]:
-        """Return a line for each document, sorted by address.
+    def find(
+        self,
+        slug: str | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> list[Summary]:
+        """Return a line for each document, sorted by slug, then by name.
 
-        Args:    slug: of one type only. labels: only what has all of these.
+        Args:    slug: of one type only. labels: only what has all of these. after: only what comes behind this
+                 address, whether it is saved or not. limit: at most so many; None for all.
         """
         ...
 
@@ -212,6 +226,19 @@ class Registry(Types, Documents, Records, Protocol):
     def close(self) -> None:
         """Let go of connections."""
         ...
+
+
+def refuse_unexpected(edit: Edit, version: int, document_id: UUID | None) -> None:
+    """Refuse an edit of a document that is not at the version, or not the document, that the edit expects.
+
+    Args:    version, document_id: of what has the name now; 0 and None where nothing has it.
+    Raises:  VersionConflict.
+    """
+    if edit.expected_version in (None, version) and edit.expected_id in (None, document_id):
+        return
+    found = edit.draft if isinstance(edit, Put) else edit
+    expected = (version or 1) if edit.expected_version is None else edit.expected_version
+    raise VersionConflict(join_address(found.slug, found.name), expected, version)
 
 
 def decide_registration(known: Iterable[BlockType], offered: BlockType) -> Outcome:

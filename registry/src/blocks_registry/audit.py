@@ -128,16 +128,34 @@ class Audit:
         key = self._key(state)
         return _Verification(state, key, head).run(connection)
 
+    def proof(self, connection: Connection, text: str) -> str:
+        """Return what only who has the keys can make of a text, inside a transaction.
+
+        Raises:  KeyringError: the audit key cannot be opened, or made.
+        """
+        return _proof(self._key(_state(connection)) or self._new_key(connection), text)
+
+    def is_proved(self, connection: Connection, text: str, proof: str) -> bool:
+        """Tell whether `proof` gave this for a text.
+
+        Raises:  KeyringError: the audit key cannot be opened.
+        """
+        key = self._key(_state(connection))
+        return key is not None and hmac.compare_digest(_proof(key, text).encode(), proof.encode())
+
     def _key_to_write(self, connection: Connection, state: _State) -> bytes | None:
         """Return the audit key; None where the keyring is not at hand, which `verify` will tell."""
         with suppress(KeyringError):
             if state.key_id is None and connection.execute(_HAS_KEYS).fetchone() is not None:
-                key = os.urandom(32)
-                sealed = self._keys.seal(connection, key, AUDIT_KEY)
-                connection.execute(_KEEP_KEY, (sealed.key_id, sealed.wrapped_key, sealed.ciphertext))
-                return key
+                return self._new_key(connection)
             return self._key(state)
         return None
+
+    def _new_key(self, connection: Connection) -> bytes:
+        key = os.urandom(32)
+        sealed = self._keys.seal(connection, key, AUDIT_KEY)
+        connection.execute(_KEEP_KEY, (sealed.key_id, sealed.wrapped_key, sealed.ciphertext))
+        return key
 
     def _key(self, state: _State) -> bytes | None:
         if state.key_id is None or state.wrapped_key is None or state.ciphertext is None:
@@ -226,6 +244,11 @@ def _all(connection: Connection) -> Iterator[tuple[Any, ...]]:
 def _link(key: bytes | None, before: str, row: tuple[Any, ...]) -> str:
     text = f"{before}\n{json.dumps(row, separators=(',', ':'))}".encode()
     return (sha256(text) if key is None else hmac.new(key, text, "sha256")).hexdigest()
+
+
+def _proof(key: bytes, text: str) -> str:
+    """Return the HMAC of a text; its beginning is that of no link's text, which begins with digits or a new line."""
+    return hmac.digest(key, f"blocks/proof\0{text}".encode(), "sha256").hex()
 
 
 def _entry(row: tuple[Any, ...]) -> AuditEntry:

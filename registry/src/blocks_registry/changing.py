@@ -22,7 +22,7 @@ from blocks_core.errors import (
     VersionConflict,
 )
 from blocks_core.names import check_labels, check_name, join_address, suggest
-from blocks_core.registry import Edit, Put, Remove, Rename
+from blocks_core.registry import Edit, Put, Remove, Rename, refuse_unexpected
 from blocks_core.schema import BlockType
 from blocks_core.vault import Binding
 from blocks_registry import statements
@@ -57,16 +57,16 @@ class Change:
     def do(self, edit: Edit) -> Document | None:
         """Carry out one edit; `finish` sees whether all of them hold together."""
         if isinstance(edit, Put):
-            return self.put(edit.draft, expected_version=edit.expected_version)
+            return self.put(edit)
         if isinstance(edit, Remove):
             self.remove(edit)
             return None
         return self.rename(edit)
 
-    def put(self, draft: Draft, *, overwrite: bool = True, expected_version: int | None = None) -> Document:
+    def put(self, edit: Put, *, overwrite: bool = True) -> Document:
         """Write the next version of a document, or the first."""
-        self._refuse_unregistered(draft)
-        document = self._next(draft, overwrite=overwrite, expected_version=expected_version)
+        self._refuse_unregistered(edit.draft)
+        document = self._next(edit, overwrite=overwrite)
         self._write(document)
         how = {"how": document.action} if document.action != "saved" else {}
         detail = {"version": document.version, **how}
@@ -78,8 +78,7 @@ class Change:
         """Remove a document with all its versions."""
         document_id, version, _ = self._existing(edit.slug, edit.name)
         address = join_address(edit.slug, edit.name)
-        if edit.expected_version not in (None, version):
-            raise VersionConflict(address, edit.expected_version or 0, version)
+        refuse_unexpected(edit, version, UUID(document_id))
         self._removed.append((document_id, address, edit.force))
         self._connection.execute(statements.LOSE_REFERENCES, (address, document_id))
         self._connection.execute(statements.DELETE, (document_id,))
@@ -87,7 +86,8 @@ class Change:
 
     def rename(self, edit: Rename) -> Document | None:
         """Give a document another name; None: who asked reads it."""
-        document_id, *_ = self._existing(edit.slug, edit.name)
+        document_id, version, _ = self._existing(edit.slug, edit.name)
+        refuse_unexpected(edit, version, UUID(document_id))
         new_name = check_name(edit.new_name)
         if new_name != edit.name:
             if self._find(edit.slug, new_name) is not None:
@@ -114,13 +114,13 @@ class Change:
         if row is None or row[0] != draft.structure_hash:
             raise _not_registered(draft.slug, draft.type_version)
 
-    def _next(self, draft: Draft, *, overwrite: bool, expected_version: int | None) -> Document:
+    def _next(self, edit: Put, *, overwrite: bool) -> Document:
+        draft = edit.draft
         row, address = self._find(draft.slug, draft.name), join_address(draft.slug, draft.name)
         found = row[1] if row else 0
         if found and not overwrite:
             raise BlockExists(address)
-        if expected_version not in (None, found):
-            raise VersionConflict(address, expected_version or 0, found)
+        refuse_unexpected(edit, found, UUID(row[0]) if row else None)
         chosen = str(draft.document_id or uuid4())
         if row is None and self._connection.execute(statements.ADDRESS, (chosen,)).fetchone() is not None:
             raise VersionConflict(address, 0, 1)
@@ -242,10 +242,12 @@ def lost_address(connection: Connection, document_id: UUID) -> str | None:
 
 def not_found(connection: Connection, slug: str, name: str, version: int | None) -> BlockNotFound:
     """Return the error that says what is not there, and what may have been meant."""
-    names = [row[0] for row in connection.execute(statements.NAMES_OF_TYPE, (slug,)).fetchall()]
     address = join_address(slug, name)
-    if name in names:
+    if connection.execute(statements.ID_AND_VERSION, (slug, name)).fetchone() is not None:
         return BlockNotFound(address, version=version)
+    names: list[str] = []
+    for statement in (statements.NAMES_BEFORE, statements.NAMES_AFTER):
+        names += [row[0] for row in connection.execute(statement, (slug, name)).fetchall()]
     return BlockNotFound(address, [join_address(slug, other) for other in suggest(name, names)])
 
 

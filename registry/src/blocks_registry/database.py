@@ -75,6 +75,9 @@ class Database(ABC):
     place: str
     """What errors call it: a file, or an address without its password."""
 
+    is_near: bool = False
+    """Whether it is in this process, so that two statements take no longer than their work."""
+
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Connection]:
         """Give a connection that holds the write lock; commit at the end, roll back on any error.

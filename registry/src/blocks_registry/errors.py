@@ -2,9 +2,25 @@
 
 BlocksError
 └── RegistryError
+    ├── AccessRefused          a token, a session or a login code does not give what was asked
+    │   ├── TokenInvalid       it is none that was given out
+    │   │   ├── TokenExpired   its time is over
+    │   │   └── TokenRevoked   somebody took it back
+    │   ├── AccessDenied       it is good, and does not reach so far
+    │   └── TooManyAttempts    too many wrong ones came from one address
+    ├── TokenNotFound          no token has that name or id
+    ├── TokenExists            the name of a token is taken
+    ├── TokenRefused           a token is not made or kept as it was asked
+    ├── ServerFailed           the server at the registry's URL did not do what was asked
+    │   ├── ServerUnavailable  it does not answer, or what answers there is no server of blocks
+    │   │   └── WriteUnanswered   it was sent a change and did not say whether it was made
+    │   ├── ProtocolMismatch   it speaks another version of the protocol than this client
+    │   └── RequestRefused     it cannot read what was sent
     ├── AddressInvalid         the registry's URL is none that this version can open
+    ├── SettingInvalid         a variable of the environment has a value that cannot be
     ├── DatabaseUnavailable    the database cannot be opened or written
     │   ├── DatabaseLocked     another process holds it for too long
+    │   ├── CommitUnanswered   it went away while it kept a change, so nobody knows whether it was made
     │   └── DatabaseCorrupt    the file is no database, or a damaged one
     ├── DatabaseTooNew         a newer version of Blocks has changed its tables
     ├── ModuleInvalid          what was given to `block register` defines no block types
@@ -20,20 +36,92 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 
-from blocks_core.errors import BlocksError, Conflict
+from blocks_core.errors import BlocksError, Conflict, NotFound
 
 
 class RegistryError(BlocksError):
     """The registry could not do what was asked."""
 
 
+class AccessRefused(RegistryError):
+    """A token, a session or a login code does not give what was asked."""
+
+
+class TokenInvalid(AccessRefused):
+    """It is none that was given out; the same words for every wrong one, so that none is known to be close."""
+
+
+class TokenExpired(TokenInvalid):
+    """Its time is over."""
+
+
+class TokenRevoked(TokenInvalid):
+    """Somebody took it back."""
+
+
+class AccessDenied(AccessRefused):
+    """It is good, and its role or its list of addresses does not reach so far."""
+
+
+class TooManyAttempts(AccessRefused):
+    """Too many wrong ones came from one address, so no more is looked at for a while."""
+
+    def __init__(self, wait_seconds: float) -> None:
+        self.wait_seconds = wait_seconds
+        super().__init__(
+            f"Too many wrong tokens or codes came from this address, so none is looked at for {ceil(wait_seconds)} "
+            f"seconds. See that every program there has the right one (BLOCKS_TOKEN), and try again then."
+        )
+
+
+class TokenNotFound(RegistryError, NotFound):
+    """No token has that name or id."""
+
+
+class TokenExists(RegistryError, Conflict):
+    """The name of a token is taken."""
+
+
+class TokenRefused(RegistryError, ValueError):
+    """A token is not made or kept as it was asked: its name, its role, its list, its expiry, its file."""
+
+
+class ServerFailed(RegistryError):
+    """The server at the registry's URL did not do what was asked."""
+
+
+class ServerUnavailable(ServerFailed):
+    """It does not answer, or what answers there is no server of blocks."""
+
+
+class WriteUnanswered(ServerUnavailable):
+    """It was sent a change and did not say whether it was made, however often it was asked; look what is stored."""
+
+
+class ProtocolMismatch(ServerFailed):
+    """Server and client speak different versions of the protocol; the message says which to upgrade."""
+
+
+class RequestRefused(ServerFailed):
+    """The server cannot read what was sent, or takes no such request."""
+
+
 class AddressInvalid(RegistryError, ValueError):
     """The registry's URL is none that this version can open."""
 
 
+class SettingInvalid(RegistryError, ValueError):
+    """A variable of the environment has a value that cannot be."""
+
+
 class DatabaseUnavailable(RegistryError):
     """The database cannot be opened or written."""
+
+
+class CommitUnanswered(DatabaseUnavailable):
+    """The database went away while it kept a change, so it is not known whether it was made; look what is stored."""
 
 
 class DatabaseLocked(DatabaseUnavailable):

@@ -13,6 +13,7 @@ from blocks_registry.database import Connection
 _PROOF = Binding(UUID(int=0), 0, "key")
 
 _KNOWN = "SELECT id FROM keys WHERE retired_at IS NULL ORDER BY first_used_at, id"
+_PROOFS = "SELECT id, proof_wrapped_key, proof_ciphertext FROM keys WHERE retired_at IS NULL"
 _FIND = "SELECT proof_wrapped_key, proof_ciphertext, retired_at FROM keys WHERE id = ?"
 _ADD = "INSERT INTO keys (id, proof_wrapped_key, proof_ciphertext, first_used_at) VALUES (?, ?, ?, ?)"
 _RETIRE = "UPDATE keys SET retired_at = ? WHERE id = ? AND retired_at IS NULL"
@@ -52,6 +53,15 @@ class KeyLedger:
         else:
             proof = self._vault.seal(b"", _PROOF, key_id)
             connection.execute(_ADD, (key_id, proof.wrapped_key, proof.ciphertext, time()))
+
+    def see_all(self, connection: Connection) -> None:
+        """See that every key that this database needs is at hand, and the right one.
+
+        Raises:  KeyUnknown, SealBroken; KeysMissing, KeysInvalid.
+        """
+        for key_id, wrapped_key, ciphertext in connection.execute(_PROOFS).fetchall():
+            self._vault.require(key_id)
+            self.prove(key_id, wrapped_key, ciphertext)
 
     def retire(self, connection: Connection, key_id: str) -> bool:
         """Mark a key as retired; False where it was before.

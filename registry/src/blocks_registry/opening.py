@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from blocks_core.key_providers import open_key_provider
-from blocks_core.keyring import KeyProvider
 from blocks_core.library import Library
-from blocks_core.vault import Vault
 from blocks_registry.database import DOCUMENTS, WAIT_SECONDS, Database
 from blocks_registry.errors import DatabaseUnavailable
-from blocks_registry.local import LocalRegistry
 from blocks_registry.settings import Settings
-from blocks_registry.sqlite_database import SqliteDatabase
 
 if TYPE_CHECKING:
+    from blocks_core.keyring import KeyProvider
+    from blocks_registry.local import LocalRegistry
+    from blocks_registry.remote import RemoteRegistry
     from blocks_registry.rotation import Rotation
 
 
@@ -41,16 +40,43 @@ def open_database(
                 f"pip install 'blocks-registry[postgresql]'"
             ) from error
         return PostgresDatabase(settings.url, purpose=purpose, durable=durable, wait_seconds=wait_seconds)
+    from blocks_registry.sqlite_database import SqliteDatabase  # late: a client of a server needs no database
+
     return SqliteDatabase(settings.database_file, durable=durable, wait_seconds=wait_seconds)
 
 
-def open_registry(settings: Settings | None = None) -> LocalRegistry:
+def open_registry(settings: Settings | None = None) -> LocalRegistry | RemoteRegistry:
     """Return the registry of the settings; nothing is opened before its first use.
 
     Raises:  AddressInvalid.
     """
     settings = settings or Settings.from_environment()
+    return open_remote_registry(settings) if settings.is_server else open_local_registry(settings)
+
+
+def open_local_registry(settings: Settings | None = None) -> LocalRegistry:
+    """Return the registry of the settings' database, with its keys in this process.
+
+    Raises:  AddressInvalid: the URL names a server.
+    """
+    from blocks_core.vault import Vault  # late, like the next: a client of a server seals nothing
+    from blocks_registry.local import LocalRegistry
+
+    settings = settings or Settings.from_environment()
     return LocalRegistry(open_database(settings), Vault(open_keys(settings)))
+
+
+def open_remote_registry(settings: Settings) -> RemoteRegistry:
+    """Return the registry of the settings' server; the token is looked for at the first use.
+
+    Raises:  AddressInvalid.
+    """
+    from blocks_registry.remote import RemoteRegistry  # late: start-up time, and most programs have no server
+    from blocks_registry.remote_token import find_token
+    from blocks_registry.remote_transport import Transport
+
+    find = partial(find_token, settings.home)
+    return RemoteRegistry(Transport(settings.url, find, wait_seconds=settings.server_wait_seconds))
 
 
 def open_keys(settings: Settings | None = None) -> KeyProvider:
@@ -58,6 +84,8 @@ def open_keys(settings: Settings | None = None) -> KeyProvider:
 
     Raises:  KeysInvalid: no such provider is installed.
     """
+    from blocks_core.key_providers import open_key_provider  # late: a client of a server has no keys
+
     settings = settings or Settings.from_environment()
     return open_key_provider(settings.keys, settings.home)
 

@@ -11,7 +11,7 @@ from typing import Final
 import psycopg
 
 from blocks_core.errors import BlocksError, ValueNotStorable
-from blocks_registry.errors import DatabaseCorrupt, DatabaseLocked, DatabaseUnavailable
+from blocks_registry.errors import CommitUnanswered, DatabaseCorrupt, DatabaseLocked, DatabaseUnavailable
 from blocks_registry.postgres_address import PostgresAddress
 
 _AGAIN: Final = {"40P01", "40001"}
@@ -121,9 +121,9 @@ def not_storable() -> ValueNotStorable:
     )
 
 
-def unknown_outcome(error: psycopg.Error, place: str) -> DatabaseUnavailable:
+def unknown_outcome(error: psycopg.Error, place: str) -> CommitUnanswered:
     """Return the error for a connection that was cut while it committed."""
-    return DatabaseUnavailable(
+    return CommitUnanswered(
         f"The connection to {place} was cut ({_words(error)}) while a change was being committed, so it is not known "
         f"whether it was made. See what is stored before you try again."
     )

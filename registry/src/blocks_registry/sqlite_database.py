@@ -63,6 +63,8 @@ class SqliteDatabase(Database):
              still outlives the process.
     """
 
+    is_near = True
+
     def __init__(self, path: Path, *, durable: bool = True, wait_seconds: float = WAIT_SECONDS) -> None:
         self.path = path
         self.place = str(path)

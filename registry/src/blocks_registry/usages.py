@@ -39,6 +39,7 @@ _FORGET_OLD = "DELETE FROM usages WHERE last_used_at < ?"
 _OF_DOCUMENT = """
 SELECT version, actor_kind, actor_name, actor_id, actor_user, uses, first_used_at, last_used_at FROM usages
 WHERE document_id = ? ORDER BY last_used_at DESC, version DESC
+LIMIT ?
 """
 
 
@@ -135,9 +136,9 @@ class UsageRecorder:
                 condition.wait_for(lambda: self._thread is not mine, timeout=_PAUSE_SECONDS)
 
 
-def usages_of(connection: Connection, document_id: str) -> list[Usage]:
-    """Return who resolved a document, the last one first."""
-    return [_usage(row) for row in connection.execute(_OF_DOCUMENT, (document_id,)).fetchall()]
+def usages_of(connection: Connection, document_id: str, limit: int = 2**31 - 1) -> list[Usage]:
+    """Return who resolved a document, the last one first, and no more than so many."""
+    return [_usage(row) for row in connection.execute(_OF_DOCUMENT, (document_id, limit)).fetchall()]
 
 
 def _write(connection: Connection, noted: dict[tuple[str, int, Actor], _Count]) -> None:

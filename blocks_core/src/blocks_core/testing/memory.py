@@ -29,7 +29,15 @@ from blocks_core.errors import (
 from blocks_core.library import Library
 from blocks_core.names import check_labels, check_name, join_address, suggest
 from blocks_core.records import AuditEntry, AuditReport, FieldChange, Summary, Usage, VersionSummary
-from blocks_core.registry import Edit, Put, Registration, Remove, Rename, decide_registration
+from blocks_core.registry import (
+    Edit,
+    Put,
+    Registration,
+    Remove,
+    Rename,
+    decide_registration,
+    refuse_unexpected,
+)
 from blocks_core.schema import BlockType
 from blocks_core.validation import Held
 
@@ -120,14 +128,23 @@ class MemoryRegistry:
             document = _version(self._tables, slug, name, version)
             return replace(document, content=replace(document.content, secrets={}))
 
-    def find(self, slug: str | None = None, *, labels: Mapping[str, str] | None = None) -> list[Summary]:
+    def find(
+        self,
+        slug: str | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> list[Summary]:
         """Return a line for each document; `Registry.find` says more."""
         wanted = (labels or {}).items()
+        start, _, name = (after or "").partition("/")
         with self._lock:
             newest = [versions[-1] for versions in self._tables.versions.values()]
             found = [document for document in newest if slug in (None, document.slug)]
             summaries = [self._summary(document) for document in found if wanted <= document.labels.items()]
-        return sorted(summaries, key=lambda summary: (summary.slug, summary.name))
+        lines = sorted(summaries, key=lambda summary: (summary.slug, summary.name))
+        return [line for line in lines if (line.slug, line.name) > (start, name)][:limit]
 
     def addresses(self, ids: Iterable[UUID]) -> dict[UUID, str]:
         """Return the addresses of documents; `Registry.addresses` says more."""
@@ -262,10 +279,9 @@ class MemoryRegistry:
         if isinstance(edit, Put):
             return self._put(tables, edit)
         found = _version(tables, edit.slug, edit.name, None)
+        refuse_unexpected(edit, found.version, found.id)
         if isinstance(edit, Rename):
             return self._rename(tables, found, check_name(edit.new_name))
-        if edit.expected_version not in (None, found.version):
-            raise VersionConflict(found.address, edit.expected_version or 0, found.version)
         del tables.versions[found.id]
         tables.lost[found.id] = found.address
         self._record(tables, "block.deleted", found.address, document_id=found.id)
@@ -281,8 +297,7 @@ class MemoryRegistry:
             )
         old, address = _newest(tables, draft.slug, draft.name), join_address(draft.slug, draft.name)
         found = old.version if old else 0
-        if edit.expected_version not in (None, found):
-            raise VersionConflict(address, edit.expected_version or 0, found)
+        refuse_unexpected(edit, found, old.id if old else None)
         if old is None and draft.document_id in tables.versions:
             raise VersionConflict(address, 0, 1)
         actor = current_actor()

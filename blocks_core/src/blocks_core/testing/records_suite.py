@@ -19,6 +19,10 @@ _RUN = Actor("flow run", "nightly", "run-1", "ann@host")
 class RecordsSuite(RegistryFixtures):
     """Part of `RegistrySuite`."""
 
+    def recorded(self, actor: Actor) -> Actor:
+        """Return how the registry records an actor; one behind tokens has a token in it."""
+        return actor
+
     def test_each_save_is_a_line_of_the_history(self, library: Library, registry: Registry) -> None:
         """The newest first, with who and what."""
         Account(user="ann", password=SecretStr("x")).save("one")
@@ -26,8 +30,8 @@ class RecordsSuite(RegistryFixtures):
             Account(user="bob", password=SecretStr("x")).save("one", overwrite=True)
         registry.rename("suite-account", "one", "uno")
         newest, oldest = registry.history("suite-account", "uno")
-        assert (newest.version, newest.action, newest.saved_by) == (2, "saved", "ann@host")
-        assert (oldest.version, oldest.saved_by) == (1, current_actor().user)
+        assert (newest.version, newest.action, newest.saved_by) == (2, "saved", _name(self.recorded(_RUN)))
+        assert (oldest.version, oldest.saved_by) == (1, _name(self.recorded(current_actor())))
         assert oldest.saved_at <= newest.saved_at
         with pytest.raises(BlockNotFound):
             registry.history("suite-account", "one")
@@ -64,11 +68,11 @@ class RecordsSuite(RegistryFixtures):
         Account(user="bob", password=SecretStr("x")).save("ann", overwrite=True)
         Account.load("ann")
         mine, runs = registry.usages("suite-account", "ann")
-        assert (mine.actor, mine.version, mine.uses) == (current_actor(), 2, 1)
-        assert (runs.actor, runs.version, runs.uses) == (_RUN, 1, 2)
+        assert (mine.actor, mine.version, mine.uses) == (self.recorded(current_actor()), 2, 1)
+        assert (runs.actor, runs.version, runs.uses) == (self.recorded(_RUN), 1, 2)
         assert runs.first_used_at <= runs.last_used_at <= mine.last_used_at
         (place,) = registry.usages("suite-place", "there")
-        assert place.actor == _RUN
+        assert place.actor == self.recorded(_RUN)
         used = {summary.name: summary.last_used_at for summary in registry.find()}
         assert used == {"ann": mine.last_used_at, "there": place.last_used_at}
 
@@ -96,7 +100,7 @@ class RecordsSuite(RegistryFixtures):
             "type.registered",
         ]
         assert [row.number for row in rows] == [5, 4, 3, 2, 1]
-        assert rows[1].actor == _RUN
+        assert rows[1].actor == self.recorded(_RUN)
         assert rows[0].detail == {"why": "export"}
         assert rows[2].detail == {"to": "suite-account/anna"}
         assert "s3cr3t" not in repr(rows)
@@ -146,3 +150,8 @@ class RecordsSuite(RegistryFixtures):
         Account(user="ann", password=SecretStr("x")).save("ann")
         assert len(registry.audit(before=10**20, limit=10**20)) == 2
         assert registry.audit(before=0) == []
+
+
+def _name(actor: Actor) -> str:
+    """Return what the history calls an actor."""
+    return actor.user or actor.name

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from typing import Any
 
 import click
 
 from blocks_core.document import Document, Json, dotted
-from blocks_core.errors import BlockInUse, BlocksError, did_you_mean
+from blocks_core.errors import BlockInUse, did_you_mean
 from blocks_core.names import check_labels, join_address, split_address, suggest
 from blocks_core.records import Summary, Usage
 from blocks_core.registry import Registry
@@ -110,13 +111,14 @@ def check(ctx: click.Context, address: str, output: str) -> None:
     The exit code is 1 when one of them is missing.
     """
     from blocks_core.block import Block
+    from blocks_registry.checking import run_check
     from blocks_registry.opening import open_library
 
     slug, name = split_address(address)
     with closing(open_library()) as library:
         library.type(slug)
         block = library.load(Block, join_address(slug, name))
-        results = _results_of(block)
+        results = [asdict(result) for result in run_check(block).results]
     if output == "table":
         results = [
             row | {"mark": "ok" if row["ok"] else "FAILED", "ms": f"{row['seconds'] * 1000:.0f}"}
@@ -308,23 +310,3 @@ def _place_of(container: Any, pointer: str) -> tuple[Any, str | int]:
 
 def _key(container: Any, step: str) -> str | int:
     return int(step) if isinstance(container, list) else step
-
-
-def _results_of(block: Any) -> list[dict[str, Any]]:
-    """Run a block's check; whatever it says or raises is kept free of the block's secrets."""
-    from blocks_core.masking import without_secrets
-
-    try:
-        results = block.check().results
-    except Exception as error:  # noqa: BLE001 a type's own code may raise anything; the report is still wanted
-        text = str(error) if isinstance(error, BlocksError) else f"{type(error).__name__}: {error}"
-        return [{"name": "check", "ok": False, "detail": without_secrets(block, text), "seconds": 0.0}]
-    return [
-        {
-            "name": without_secrets(block, result.name),
-            "ok": result.ok,
-            "detail": without_secrets(block, result.detail),
-            "seconds": result.seconds,
-        }
-        for result in results
-    ]

@@ -36,6 +36,7 @@ _WORDS = {
     "audit": Word(f"{_HERE}.audit_commands:audit_group", "See who changed what, and verify the record."),
     "import": Word(f"{_HERE}.import_commands:import_group", "Take over what Prefect or Airflow keeps."),
     "keys": Word(f"{_HERE}.keys_commands:keys_group", "Change the keys that seal secrets, while all runs."),
+    "token": Word(f"{_HERE}.token_commands:token_group", "Make the tokens by which a server is used."),
     "plugin": Word(f"{_HERE}.plugin_commands:plugin_group", "See, examine and write plugins."),
 }
 

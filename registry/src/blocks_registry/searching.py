@@ -1,0 +1,95 @@
+"""Which documents somebody looks for, found by the database: a page costs much the same however many are saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from blocks_core.names import join_address
+from blocks_core.records import Summary
+from blocks_registry.database import Connection
+from blocks_registry.rows import summary_of
+from blocks_registry.statements import FIND_ASKED
+
+_OF_PATTERN: Final = "(slug LIKE ? ESCAPE '!' AND name LIKE ? ESCAPE '!')"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which blocks are asked for."""
+
+    slug: str | None = None
+    capability: str | None = None
+    text: str = ""
+    """Part of the address."""
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    described: Set[str] = frozenset()
+    """Types whose blocks are asked for by the text, too, whatever their addresses are."""
+
+    def fits(self, line: Summary) -> bool:
+        """Tell whether a line is asked for."""
+        if self.slug not in (None, line.slug) or not self.labels.items() <= line.labels.items():
+            return False
+        if self.capability is not None and self.capability not in line.capabilities:
+            return False
+        return line.slug in self.described or self.text in join_address(line.slug, line.name)
+
+
+def search(
+    connection: Connection, wanted: Wanted, patterns: Sequence[str], after: str | None, limit: int
+) -> list[Summary]:
+    """Return lines behind an address, sorted by slug, then by name.
+
+    Args:    patterns: of addresses, of which one must fit; a star stands for any characters on its side of the slash.
+    """
+    found: list[Summary] = []
+    while len(found) < limit:
+        conditions, values = _conditions(wanted, patterns, after)
+        statement = FIND_ASKED.format(conditions=" AND ".join(conditions))
+        count = limit - len(found)
+        rows = connection.execute(statement, (*values, count)).fetchall()
+        lines = [summary_of(row) for row in rows]
+        # The database compares roughly: letters in both cases, and what any version of a type can do.
+        found += [line for line in lines if wanted.fits(line)]
+        if len(lines) < count:
+            break
+        after = join_address(lines[-1].slug, lines[-1].name)
+    return found
+
+
+def _conditions(wanted: Wanted, patterns: Sequence[str], after: str | None) -> tuple[list[str], list[Any]]:
+    """Return conditions and their values; no text of anybody's is in the conditions."""
+    slug, _, name = (after or "").partition("/")
+    conditions, values = ["(slug, name) > (?, ?)"], [slug, name]
+    for condition, found in _parts(wanted):
+        conditions.append(condition)
+        values += found
+    if "*/*" not in patterns:
+        conditions.append(f"({' OR '.join([_OF_PATTERN] * len(patterns))})")
+        for pattern in patterns:
+            values += [_like(each) for each in pattern.split("/", 1)]
+    return conditions, values
+
+
+def _parts(wanted: Wanted) -> Iterator[tuple[str, list[Any]]]:
+    if wanted.slug is not None:
+        yield "slug = ?", [wanted.slug]
+    if wanted.text:
+        others = sorted(wanted.described)
+        described = f" OR slug IN ({', '.join('?' * len(others))})" if others else ""
+        yield f"(slug || '/' || name LIKE ? ESCAPE '!'{described})", [f"%{_escaped(wanted.text)}%", *others]
+    if wanted.capability is not None:
+        of_types = "slug IN (SELECT t.slug FROM block_types AS t WHERE t.capabilities LIKE ? ESCAPE '!')"
+        yield of_types, [f'%"{_escaped(wanted.capability)}"%']
+    for key, value in wanted.labels.items():
+        yield "labels LIKE ? ESCAPE '!'", [f'%"{_escaped(key)}": "{_escaped(value)}"%']
+
+
+def _like(pattern: str) -> str:
+    return _escaped(pattern).replace("*", "%")
+
+
+def _escaped(text: str) -> str:
+    """Return a text that LIKE takes for itself; PostgreSQL takes no zero character, which nothing stored has."""
+    return text.replace("\0", "\ufffd").replace("!", "!!").replace("%", "!%").replace("_", "!_")

@@ -1,0 +1,130 @@
+"""Looking for documents, on both databases: what is found is what fits, page by page, within a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from registry_places import RegistryPlace
+
+from blocks_core import Block
+from blocks_core.current import Actor, acting_as
+from blocks_core.document import Draft, Encoded
+from blocks_core.errors import BlockNotFound
+from blocks_core.schema import describe
+from blocks_registry import LocalRegistry
+from blocks_registry.access import GuardedRegistry, Holder, Reach, Role
+from blocks_registry.searching import Wanted
+
+
+class Item(Block, slug="search-item"):
+    """Found."""
+
+
+class Group(Block, slug="searchx-group"):
+    """Holds items."""
+
+    items: list[Item] = []
+
+
+@pytest.fixture
+def registry(place: RegistryPlace) -> Iterator[LocalRegistry]:
+    registry = place.registry()
+    for block_type in (Item, Group):
+        registry.register(describe(block_type))
+    yield registry
+    registry.close()
+
+
+def save(registry: LocalRegistry, block_type: type[Block], name: str, *held: str, **labels: str) -> None:
+    described = describe(block_type)
+    ids = [registry.read("search-item", each).id for each in held]
+    data = {"items": [None] * len(ids)} if block_type is Group else {}
+    marks = {f"/items/{number}": f"block:{each}" for number, each in enumerate(ids)}
+    registry.save(
+        Draft(
+            described.slug,
+            name,
+            described.version,
+            described.structure_hash,
+            Encoded(data, marks),
+            labels=labels,
+        )
+    )
+
+
+def names(
+    registry: LocalRegistry | GuardedRegistry, after: str | None = None, limit: int = 100, **wanted: object
+) -> list[str]:
+    return [line.name for line in registry.search(Wanted(**wanted), after=after, limit=limit)]
+
+
+def test_what_fits_is_found_by_text_type_and_labels(registry):
+    save(registry, Item, "raw_data", team="data")
+    save(registry, Item, "rawxdata", team="Data")
+    save(registry, Group, "all", team="data", env="prod")
+    assert names(registry) == ["raw_data", "rawxdata", "all"]
+    assert names(registry, text="raw_") == ["raw_data"]
+    assert names(registry, text="item/raw") == ["raw_data", "rawxdata"]
+    assert names(registry, text="%") == names(registry, text="!") == names(registry, text="\0") == []
+    assert names(registry, slug="searchx-group") == ["all"]
+    assert names(registry, labels={"team": "data"}) == ["raw_data", "all"]
+    assert names(registry, labels={"team": "data", "env": "prod"}) == ["all"]
+    assert names(registry, labels={"tea_": "data"}) == names(registry, labels={'"': "%"}) == []
+    assert names(registry, text="all", described=frozenset({"search-item"})) == [
+        "raw_data",
+        "rawxdata",
+        "all",
+    ]
+    assert names(registry, capability="storage") == []
+
+
+def test_pages_have_each_document_once(registry):
+    for number in range(7):
+        save(registry, Item, f"n{number}", team="Data" if number % 2 else "data")
+    assert names(registry, limit=3) == ["n0", "n1", "n2"]
+    assert names(registry, after="search-item/n2", limit=3) == ["n3", "n4", "n5"]
+    assert names(registry, limit=3, labels={"team": "data"}) == ["n0", "n2", "n4"]
+    assert names(registry, after="search-item/n4", limit=3, labels={"team": "data"}) == ["n6"]
+
+
+def test_nobody_finds_what_is_beyond_their_list(registry):
+    for name in ("a", "prod-a", "prod_b"):
+        save(registry, Item, name)
+    save(registry, Group, "prod-c", "a")
+
+    def seen(*patterns: str) -> list[str]:
+        return names(GuardedRegistry(registry, Holder("id", "ann", Role.VIEWER, Reach.of(patterns))))
+
+    assert seen("search-item/prod-*") == ["prod-a"]
+    assert seen("search-item/prod_*") == ["prod_b"]
+    assert seen("*/prod-*") == ["prod-a", "prod-c"]
+    assert seen("search-item/a", "searchx-*/*") == ["a", "prod-c"]
+    assert seen("other/*") == []
+
+
+def test_users_are_counted_up_to_a_limit_and_some_are_named(registry):
+    save(registry, Item, "held")
+    save(registry, Item, "free")
+    for number in range(5):
+        save(registry, Group, f"g{number}", "held", "held")
+    held, free = (registry.read("search-item", name).id for name in ("held", "free"))
+    assert registry.count_users([held, free]) == {held: 5, free: 0}
+    assert registry.count_users([held], limit=3) == {held: 3}
+    assert registry.some_users("search-item", "held", limit=9) == [f"searchx-group/g{n}" for n in range(5)]
+    assert len(registry.some_users("search-item", "held", limit=2)) == 2
+    with pytest.raises(BlockNotFound):
+        registry.some_users("search-item", "no-such", limit=2)
+    narrow = GuardedRegistry(registry, Holder("id", "ann", Role.VIEWER, Reach.of(["search-item/*"])))
+    assert narrow.some_users("search-item", "held", limit=2) == []
+    assert narrow.count_users([held]) == {held: 5}
+
+
+def test_who_used_a_document_last_is_told_without_all_others(registry):
+    save(registry, Item, "used")
+    for number in range(4):
+        with acting_as(Actor("flow run", f"run-{number}", str(number))):
+            registry.load("search-item", "used")
+    assert len(registry.usages("search-item", "used")) == 4
+    found = registry.last_usages("search-item", "used", limit=3)
+    assert found == registry.usages("search-item", "used")[:3]
