@@ -2,13 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DISTRIBUTIONS := blocks_core registry flows $(sort $(wildcard plugins/*))
+DISTRIBUTIONS := blocks_core registry flows server $(sort $(wildcard plugins/*))
 PACKAGES := $(sort $(notdir $(wildcard plugins/*/src/blocks_*)))
 PROJECTS := $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 UV := $(BIN)/uv
 export UV_NO_PROGRESS ?= 1
 
-.PHONY: help setup demo test lint format types contracts unit docs quality lock clean
+.PHONY: help setup demo test lint format types contracts unit docs screenshots quality lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -50,12 +50,15 @@ docs: setup  ## Renew the manifests of our plugins, the pages of their types and
 	for package in $(PACKAGES); do $(BIN)/block plugin manifest $$package || exit 1; done
 	$(BIN)/block plugin docs $(PACKAGES) --to docs/blocks --catalog
 
+screenshots: setup  ## Take the pictures of the server's pages anew; needs Chromium
+	$(BIN)/python docs/screenshots.py
+
 quality: setup  ## Note what the suites see of each block type, from which its tier follows; then make docs
 	$(BIN)/pytest --numprocesses 2 -p blocks_core.testing.quality_report --blocks-quality plugins tests/test_docs_blocks.py
 	$(MAKE) docs
 
 lock: $(UV)  ## Renew constraints.txt: versions only
-	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --no-emit-package blocks-core --no-emit-package blocks-registry $(addprefix --no-emit-package blocks-,flows $(notdir $(wildcard plugins/*))) --group dev --extra testing $(PROJECTS) | grep -E '^[a-z0-9_.-]+(\[.*\])?==' > constraints.new
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --no-emit-package blocks-core --no-emit-package blocks-registry $(addprefix --no-emit-package blocks-,flows server $(notdir $(wildcard plugins/*))) --group dev --extra testing $(PROJECTS) | grep -E '^[a-z0-9_.-]+(\[.*\])?==' > constraints.new
 	@echo "uv==$$($(UV) --version | cut -d' ' -f2)" >> constraints.new
 	mv constraints.new constraints.txt
 

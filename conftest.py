@@ -29,6 +29,7 @@ pytest_plugins = [
     "notify_services",
     "docs_containers",
     "docs_storages",
+    "browser",
 ]
 
 settings.register_profile("steady", derandomize=True, deadline=None, max_examples=150)

@@ -10,6 +10,7 @@ import base64
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -57,14 +58,17 @@ def main() -> int:
         train(env, home)
         fail(env, messages)
         prove(home)
-    console.print()
-    console.print(Panel(WHAT_NEXT, title="What to try next", expand=False))
+        console.print()
+        console.print(Panel(WHAT_NEXT, title="What to try next", expand=False))
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            offer_browser(env)
     return 0
 
 
 WHAT_NEXT = Text(
     "source .venv/bin/activate                    puts block on the path\n"
     "block --help                                 the command, with examples\n"
+    "block server start --demo                    a filled registry in the browser\n"
     "block register --all                         all block types, in ~/.blocks\n"
     "block create secret api-key --secret value   asks for the value\n"
     "README.md                                    a tour of five minutes\n"
@@ -142,6 +146,24 @@ def prove(home: Path) -> None:
     if not control:
         sys.exit("The search did not find what is there.")
     console.print("  the access key id, which is no secret: found, so the search works")
+
+
+def offer_browser(env: dict[str, str]) -> None:
+    """Serve what the demo made, until Ctrl-C."""
+    try:
+        console.input("\nLook at it in the browser? [bold]\\[Enter][/] to start, [bold]Ctrl-C[/] to end ")
+    except (KeyboardInterrupt, EOFError):
+        console.print()
+        return
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = str(found.getsockname()[1])
+    console.print("Open the link that comes now; Ctrl-C here ends the server and removes what the demo made.")
+    server = subprocess.Popen([str(BIN / "block"), "server", "start", "--port", port], env=env)
+    try:
+        server.wait()
+    except KeyboardInterrupt:  # the server has had it too, and ends by itself
+        server.wait()
 
 
 def forms(secret: str) -> set[bytes]:

@@ -1,0 +1,1 @@
+"""The pages for people: rendered by the server, without scripts if need be; rights are those of the registry."""

@@ -1,0 +1,1 @@
+"""The pages of blocks: listed, made, changed, compared, tested, renamed, deleted."""

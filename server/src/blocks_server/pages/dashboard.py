@@ -1,0 +1,140 @@
+"""The first page: what to do next, what changed lately, what somebody should look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from blocks_core.records import Summary
+from blocks_core.schema import BlockType
+from blocks_registry.access import Right, Role
+from blocks_registry.key_status import next_steps
+from blocks_server.pages.addresses import block_url
+from blocks_server.pages.blocks.listed import MAX_SORTED, Question, find_blocks
+from blocks_server.pages.blocks.offered import has_logo, offered_types
+from blocks_server.pages.page_routes import PageRoute
+from blocks_server.pages.rendering import render
+from blocks_server.pages.visits import Visit, Visited
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+_RECENT: Final = 8
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something to do at the beginning."""
+
+    title: str
+    text: str
+    is_done: bool
+    url: str = ""
+    url_text: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class Concern:
+    """Something that somebody should look at."""
+
+    text: str
+    url: str
+    url_text: str
+
+
+@router.get("/")
+def show_dashboard(visit: Visited) -> Response:
+    """Show where things stand."""
+    visit.holder.require(Right.READ)
+    types = {found.slug: found for found in visit.registry.types()}
+    found = find_blocks(visit.registry, Question(sort="saved"), types, None)
+    steps = first_steps(visit, bool(types), found.lines)
+    return render(
+        visit,
+        "dashboard.html",
+        steps=[] if all(step.is_done for step in steps) else steps,
+        recent=found.lines[:_RECENT] if found.is_sorted else (),
+        is_sorted=found.is_sorted,
+        most=MAX_SORTED,
+        types=types,
+        with_logo={slug for slug, each in types.items() if has_logo(each)},
+        concerns=concerns_of(visit, found.lines, types),
+        may_edit=visit.holder.may(Right.EDIT),
+    )
+
+
+def first_steps(visit: Visit, has_types: bool, lines: Sequence[Summary]) -> list[Step]:
+    """Return the steps to a program that loads a block, as far as somebody may take them."""
+    steps: list[Step] = []
+    if visit.holder.may(Right.EDIT):
+        steps.append(
+            Step(
+                "Install and register types of blocks",
+                "They come with plugins, where the server runs. A type that is installed can be used at once.",
+                has_types,
+                code="pip install blocks-standard blocks-aws\nblock register --all",
+            )
+        )
+        steps.append(
+            Step(
+                "Make a block",
+                "A block keeps what a program needs to reach something: an address, a name, a key.",
+                bool(lines),
+                "/blocks/new",
+                "Choose its type",
+            )
+        )
+    if visit.holder.may(Right.TOKENS):
+        runners = [
+            token
+            for token in visit.service.access.tokens.all()
+            if token.role is Role.RUNNER and token.state == "active"
+        ]
+        steps.append(
+            Step(
+                "Give programs a token",
+                "A runner's token loads blocks with their secrets, and changes none.",
+                bool(runners),
+                "/tokens",
+                "Make a token",
+            )
+        )
+    url = str(visit.request.base_url).rstrip("/")
+    steps.append(
+        Step(
+            "Load it in a program",
+            "One line in the program, which each block's page has to copy. Where the server is, and the token, stand "
+            "in the environment.",
+            any(line.last_used_at for line in lines),
+            code=f"export BLOCKS_URL={url}\nexport BLOCKS_TOKEN=blk_…",
+        )
+    )
+    return steps
+
+
+def concerns_of(visit: Visit, lines: Sequence[Summary], types: dict[str, BlockType]) -> list[Concern]:
+    """Return what somebody should look at, the most pressing first."""
+    found: list[Concern] = []
+    if visit.holder.may(Right.KEYS):
+        status = visit.service.access.key_status()
+        others = any(key.is_needed and not key.is_primary for key in status.keys)
+        if not status.is_well or others:
+            found.append(Concern(next_steps(status)[0], "/keys", "Keys"))
+    broken = [each for each in offered_types(visit.registry) if each.problem]
+    if broken:
+        named = ", ".join(each.slug for each in broken[:3])
+        more = f" and {len(broken) - 3} more" if len(broken) > 3 else ""
+        found.append(Concern(f"Types that cannot be used: {named}{more}.", "/plugins", "Plugins"))
+    old = [line for line in lines if line.slug in types and line.type_version < types[line.slug].version]
+    if old:
+        first = old[0]
+        count = f"{len(old)} blocks are" if len(old) > 1 else "One block is"
+        url = block_url(first.slug, first.name, "upgrade")
+        found.append(
+            Concern(f"{count} stored as of an older version of the type.", url, f"Upgrade {first.name}")
+        )
+    return found

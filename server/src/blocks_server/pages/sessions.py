@@ -1,0 +1,50 @@
+"""The session of a browser: a cookie that no script reads and no other site's form sends."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from blocks_registry.access.logins import SESSION_SECONDS
+
+COOKIE: Final = "blocks-session"
+FIELD: Final = "csrf"
+HEADER: Final = "x-csrf-token"
+
+
+def session_of(request: Request) -> str:
+    """Return the cookie; empty where there is none."""
+    return request.cookies.get(COOKIE, "")
+
+
+def remember(response: Response, request: Request, cookie: str) -> None:
+    """Have the browser keep a session."""
+    response.set_cookie(
+        COOKIE,
+        cookie,
+        max_age=SESSION_SECONDS,
+        path="/",
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def forget(response: Response, request: Request) -> None:
+    """Have the browser forget its session."""
+    response.delete_cookie(
+        COOKIE, path="/", secure=request.url.scheme == "https", httponly=True, samesite="lax"
+    )
+
+
+def csrf_of(session: str) -> str:
+    """Return what the forms of a session carry; whoever knows it learns nothing of the session."""
+    return hmac.digest(session.encode(), b"form", "sha256").hex()
+
+
+def is_csrf_of(session: str, given: str) -> bool:
+    """Tell whether a form is one of the session."""
+    return hmac.compare_digest(csrf_of(session).encode(), given.encode())

@@ -1,0 +1,34 @@
+"""Light or dark: what the browser asks for, unless somebody chose one here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+COOKIE: Final = "blocks-theme"
+THEMES: Final = ("light", "dark")
+_SECONDS: Final = 365 * 24 * 3600
+
+
+def theme_of(request: Request) -> str:
+    """Return the theme that was chosen; empty where none was."""
+    found = request.cookies.get(COOKIE, "")
+    return found if found in THEMES else ""
+
+
+def keep_theme(response: Response, request: Request, theme: str) -> None:
+    """Have the browser keep a theme; anything else is forgotten, and with it what was kept before."""
+    if theme not in THEMES:
+        response.delete_cookie(COOKIE, path="/")
+        return
+    response.set_cookie(
+        COOKIE,
+        theme,
+        max_age=_SECONDS,
+        path="/",
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="lax",
+    )
