@@ -195,19 +195,20 @@ class Transport:
         ) from None  # the cause shows a piece of the answer
 
     def _refuse_unanswered(self, error: Unanswered, *, is_open: bool) -> NoReturn:
+        remedy = "See whether it runs, and that BLOCKS_URL is right: block server status"
+        waited = f", and was waited for up to {self._wait_seconds:g} seconds (BLOCKS_WAIT_SECONDS)"
         if isinstance(error, AnswerLate):
-            problem = f"did not answer within {ANSWER_SECONDS:g} seconds"
+            problem = f"did not answer within {ANSWER_SECONDS:g} seconds{waited}"
         elif isinstance(error, NotTrusted):
             problem = f"cannot be trusted, or speaks no TLS ({_reason(error)})"
+            remedy = (
+                "Name the file of the certificate that vouches for it in SSL_CERT_FILE, or mend BLOCKS_URL."
+            )
         elif isinstance(error, NeverSent):
-            problem = f"cannot be reached ({_reason(error)})"
+            problem = f"cannot be reached ({_reason(error)}){waited}"
         else:
-            problem = f"ended the connection without an answer ({_reason(error)})"
-        told = (
-            f"The server at {self._base} {problem}, and was waited for up to {self._wait_seconds:g} seconds "
-            f"(BLOCKS_WAIT_SECONDS)."
-        )
-        remedy = "See whether it runs, and that BLOCKS_URL is right: block server status"
+            problem = f"ended the connection without an answer ({_reason(error)}){waited}"
+        told = f"The server at {self._base} {problem}."
         if is_open:
             raise WriteUnanswered(f"{_MAY_BE_MADE} {told} {remedy}") from error
         raise ServerUnavailable(f"{told} Nothing was changed. {remedy}") from error
