@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,15 @@ class DeadInbox(Notifier, slug="test-dead-inbox"):
 
     def notify(self, message: Message) -> None:
         raise NotificationFailed("The service answered 503. Try again later.")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_pickling() -> Iterator[None]:
+    """Dask lets all exceptions take their tracebacks into pickles, once it is imported: other tests go without."""
+    table = copyreg.dispatch_table.copy()
+    yield
+    copyreg.dispatch_table.clear()
+    copyreg.dispatch_table.update(table)
 
 
 @pytest.fixture(autouse=True)

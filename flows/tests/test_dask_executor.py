@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copyreg
 import logging
 import os
 import signal
@@ -37,15 +36,6 @@ OWN = DaskExecutor(cluster_kwargs={"n_workers": 2, "threads_per_worker": 2})
 pytestmark = pytest.mark.filterwarnings(
     "ignore:unclosed <socket:ResourceWarning"
 )  # by Dask, of what was killed
-
-
-@pytest.fixture(scope="module", autouse=True)
-def own_pickling() -> Iterator[None]:
-    """Dask lets all exceptions take their tracebacks into pickles, once it is imported: other tests go without."""
-    table = copyreg.dispatch_table.copy()
-    yield
-    copyreg.dispatch_table.clear()
-    copyreg.dispatch_table.update(table)
 
 
 @pytest.fixture(scope="module")
