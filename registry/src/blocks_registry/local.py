@@ -24,17 +24,14 @@ from blocks_registry.changing import Change, Gates, lost_address, not_found, use
 from blocks_registry.database import Connection, Database
 from blocks_registry.keys import KeyLedger
 from blocks_registry.once import Once, Written
-from blocks_registry.rows import block_type_of, document_of, summary_of, version_of
-from blocks_registry.searching import Wanted, search
+from blocks_registry.rows import block_type_of, document_of, version_of
+from blocks_registry.searching import ALL, Wanted, search
 from blocks_registry.usages import UsageRecorder, usages_of
 
 Found = TypeVar("Found")
 
-_ALL = 2**31 - 1
 _REFERENCE = '"block:'
 """What the marks of a document have, as JSON, where it refers to another."""
-_PAGE = 500
-"""Lines that are read at once where not all of them may be wanted."""
 _QUICK_SECONDS = 0.02
 """That a read may wait which others wait for."""
 _MANY = 200
@@ -156,20 +153,8 @@ class LocalRegistry:
         limit: int | None = None,
     ) -> list[Summary]:
         """Return a line for each document; `Registry.find` says more."""
-        self._prepare()
-        wanted = (labels or {}).items()
-        start, _, name = (after or "").partition("/")
-        found: list[Summary] = []
-        with self._database.reading() as connection:
-            while limit is None or len(found) < limit:
-                count = _ALL if limit is None else max(limit - len(found), _PAGE if wanted else 0)
-                rows = connection.execute(statements.FIND, (slug, start, name, count)).fetchall()
-                lines = [summary_of(row) for row in rows]
-                found += [line for line in lines if wanted <= line.labels.items()]
-                if len(lines) < count:
-                    break
-                start, name = lines[-1].slug, lines[-1].name
-        return found[:limit]
+        wanted = Wanted(slug=slug, labels=labels or {})
+        return self.search(wanted, after=after, limit=ALL if limit is None else limit)
 
     def search(
         self,
@@ -177,7 +162,7 @@ class LocalRegistry:
         *,
         patterns: Sequence[str] = ("*/*",),
         after: str | None = None,
-        limit: int = _PAGE,
+        limit: int = ALL,
     ) -> list[Summary]:
         """Return a line for each document that is asked for, sorted by slug, then by name.
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 from blocks_core.names import join_address
 from blocks_core.records import Summary
 from blocks_registry.database import Connection
 from blocks_registry.rows import summary_of
-from blocks_registry.statements import FIND_ASKED
+from blocks_registry.statements import FIND
+
+ALL: Final = 2**31 - 1
+"""A limit for who wants every line."""
+
+_MAX_LABELS: Final = 10
+_MAX_LABEL: Final = 200
+"""Labels that the database looks for, and the characters of one; the rest is seen in what it finds."""
 
 _OF_PATTERN: Final = "(slug LIKE ? ESCAPE '!' AND name LIKE ? ESCAPE '!')"
 
@@ -46,7 +54,7 @@ def search(
     found: list[Summary] = []
     while len(found) < limit:
         conditions, values = _conditions(wanted, patterns, after)
-        statement = FIND_ASKED.format(conditions=" AND ".join(conditions))
+        statement = FIND.format(conditions=" AND ".join(conditions))
         count = limit - len(found)
         rows = connection.execute(statement, (*values, count)).fetchall()
         lines = [summary_of(row) for row in rows]
@@ -82,7 +90,9 @@ def _parts(wanted: Wanted) -> Iterator[tuple[str, list[Any]]]:
     if wanted.capability is not None:
         of_types = "slug IN (SELECT t.slug FROM block_types AS t WHERE t.capabilities LIKE ? ESCAPE '!')"
         yield of_types, [f'%"{_escaped(wanted.capability)}"%']
-    for key, value in wanted.labels.items():
+    for key, value in islice(wanted.labels.items(), _MAX_LABELS):
+        if not (key + value).isascii() or len(key + value) > _MAX_LABEL:
+            continue  # no block has such a label
         yield "labels LIKE ? ESCAPE '!'", [f'%"{_escaped(key)}": "{_escaped(value)}"%']
 
 

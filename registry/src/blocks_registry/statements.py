@@ -102,17 +102,6 @@ SELECT 1 FROM tree WHERE id = ?
 """
 
 FIND = """
-SELECT d.id, d.slug, d.name, d.version, v.type_version, t.capabilities, d.saved_at, d.labels,
-    (SELECT MAX(u.last_used_at) FROM usages AS u WHERE u.document_id = d.id)
-FROM documents AS d
-JOIN document_versions AS v ON v.document_id = d.id AND v.version = d.version
-JOIN block_types AS t ON t.slug = d.slug AND t.version = v.type_version
-WHERE d.slug = COALESCE(?, d.slug) AND (d.slug, d.name) > (?, ?)
-ORDER BY d.slug, d.name
-LIMIT ?
-"""
-
-FIND_ASKED = """
 WITH asked AS (
     SELECT slug, name FROM documents WHERE {conditions} ORDER BY slug, name LIMIT ?
 )

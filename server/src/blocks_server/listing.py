@@ -9,8 +9,6 @@ from blocks_core.records import Summary
 from blocks_registry.access import GuardedRegistry
 from blocks_registry.searching import Wanted
 
-__all__ = ["Page", "Wanted", "page_of"]
-
 
 @dataclass(frozen=True)
 class Page:

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from blocks_core.errors import BlocksError
-from blocks_registry.access.guarded import BegunLoad
+from blocks_registry.access.begun_loads import BegunLoad
 from blocks_registry.errors import DatabaseUnavailable
 from blocks_registry.remote_wire import API
 from blocks_server.calls import Call, call_of

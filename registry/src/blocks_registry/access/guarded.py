@@ -11,25 +11,26 @@ import json
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
 from blocks_core.current import acting_as
-from blocks_core.document import Document, DocumentTree, Draft, Encoded, Json, dotted
-from blocks_core.errors import BlockInvalid, BlockNotFound, BlocksError, FieldProblem, ReferenceBroken
+from blocks_core.document import Document, DocumentTree, Draft, Json, dotted
+from blocks_core.errors import BlockNotFound, BlocksError, ReferenceBroken
 from blocks_core.names import join_address
 from blocks_core.records import AuditEntry, AuditReport, FieldChange, Summary, Usage, VersionSummary
-from blocks_core.registry import Edit, Put, Registration, Registry, Remove, Rename, refuse_unexpected
+from blocks_core.registry import Edit, Put, Registration, Remove, Rename, refuse_unexpected
 from blocks_core.schema import BlockType
+from blocks_registry.access.begun_loads import BegunLoad
+from blocks_registry.access.contents import keeping, references_of, without_secrets
 from blocks_registry.access.holders import Holder
-from blocks_registry.access.reads import NewRead, SecretReads, by_notes
+from blocks_registry.access.reads import SecretReads, by_notes
+from blocks_registry.access.revealing import Revealing
 from blocks_registry.access.roles import Right
 from blocks_registry.access.veiling import BEYOND, absent, veiled, veiled_changes
 from blocks_registry.errors import AccessDenied
-from blocks_registry.searching import Wanted
+from blocks_registry.searching import ALL, Wanted
 
-_PAGE = 500
-"""Lines that are read at once where not all of them may be in reach."""
 _MAX_NOTE = 10_000
 """Characters of what a token may write into the audit at once, as JSON."""
 
@@ -44,74 +45,6 @@ _OWN_ACTIONS: Final = (
     "type.",
 )
 """How rows begin that a registry writes of itself, which a note must not look like."""
-
-
-class Revealing(Registry, Protocol):
-    """A registry that also does what a server asks of it: one document with its secrets, expected ids."""
-
-    def reveal(self, slug: str, name: str, *, version: int | None = None) -> Document:
-        """Return one document, its secrets in clear, and none that it refers to; it counts as no usage.
-
-        Raises:  BlockNotFound; KeyringError.
-        """
-        ...
-
-    def search(
-        self,
-        wanted: Wanted,
-        *,
-        patterns: Sequence[str] = ("*/*",),
-        after: str | None = None,
-        limit: int = _PAGE,
-    ) -> list[Summary]:
-        """Return a line for each document that is asked for, and has an address of one of the patterns."""
-        ...
-
-    def some_users(self, slug: str, name: str, *, limit: int) -> list[str]:
-        """Return the addresses of some of the documents that refer to one, sorted."""
-        ...
-
-    def last_usages(self, slug: str, name: str, *, limit: int) -> list[Usage]:
-        """Return who resolved a document last."""
-        ...
-
-    def count_users(self, ids: Iterable[UUID], *, limit: int = 1000) -> dict[UUID, int]:
-        """Return how many documents refer to each of some documents; beyond the limit nobody counts."""
-        ...
-
-    def restore(
-        self,
-        slug: str,
-        name: str,
-        version: int,
-        *,
-        expected_version: int | None = None,
-        expected_id: UUID | None = None,
-    ) -> Document:
-        """Make an older version the newest again, of the document that is expected."""
-        ...
-
-
-class BegunLoad:
-    """A load that was read and may have to be recorded yet, which waits for the disk."""
-
-    def __init__(self, tree: DocumentTree, reads: SecretReads, new: Sequence[NewRead]) -> None:
-        self._tree = tree
-        self._reads = reads
-        self._new = new
-
-    @property
-    def is_recorded(self) -> bool:
-        """Tell whether `finish` waits for nothing."""
-        return not self._new
-
-    def finish(self) -> DocumentTree:
-        """Record it, and return the document with all that it refers to.
-
-        Raises:  RegistryError: it cannot be recorded, so nothing is given.
-        """
-        self._reads.record(self._new)
-        return self._tree
 
 
 class GuardedRegistry:
@@ -199,20 +132,10 @@ class GuardedRegistry:
         limit: int | None = None,
     ) -> list[Summary]:
         """Return a line for each document in reach."""
-        self._holder.require(Right.READ)
-        if self._reach.is_everything:
-            return self._registry.find(slug, labels=labels, after=after, limit=limit)
-        slug, found = slug or self._reach.one_type(), list[Summary]()
-        while limit is None or len(found) < limit:
-            count = None if limit is None else max(limit, _PAGE)
-            lines = self._registry.find(slug, labels=labels, after=after, limit=count)
-            found += [line for line in lines if self._reach.names(line.slug, line.name)]
-            if count is None or len(lines) < count:
-                break
-            after = join_address(lines[-1].slug, lines[-1].name)
-        return found[:limit]
+        wanted = Wanted(slug=slug, labels=labels or {})
+        return self.search(wanted, after=after, limit=ALL if limit is None else limit)
 
-    def search(self, wanted: Wanted, *, after: str | None = None, limit: int = _PAGE) -> list[Summary]:
+    def search(self, wanted: Wanted, *, after: str | None = None, limit: int = ALL) -> list[Summary]:
         """Return a line for each document in reach that is asked for."""
         self._holder.require(Right.READ)
         lines = self._registry.search(wanted, patterns=self._reach.patterns, after=after, limit=limit)
@@ -230,7 +153,7 @@ class GuardedRegistry:
         with self._acting(draft.slug, draft.name):
             self._refuse_new_references([draft])
             document = self._registry.save(draft, overwrite=overwrite, expected_version=expected_version)
-        return _without_secrets(document)
+        return without_secrets(document)
 
     def save_keeping(
         self,
@@ -254,7 +177,7 @@ class GuardedRegistry:
             based_on = now.version if expected_version is None else expected_version
             put = Put(draft, based_on, expected_id or now.id)
             refuse_unexpected(put, now.version, now.id)  # in another version, another secret may stand there
-            content = _keeping(draft, kept, now.content)
+            content = keeping(draft, kept, now.content)
         document = self.change([*others, replace(put, draft=replace(draft, content=content))])[-1]
         assert document is not None
         return document
@@ -274,7 +197,7 @@ class GuardedRegistry:
         with self._acting():
             self._refuse_new_references([edit.draft for edit in edits if isinstance(edit, Put)])
             done = self._registry.change(edits)
-        return [document and _without_secrets(document) for document in done]
+        return [document and without_secrets(document) for document in done]
 
     def rename(self, slug: str, name: str, new_name: str) -> Document:
         """Give a document another name, which is in reach as the old one is."""
@@ -300,7 +223,7 @@ class GuardedRegistry:
             document = self._registry.restore(
                 slug, name, version, expected_version=expected_version, expected_id=expected_id
             )
-        return _without_secrets(document)
+        return without_secrets(document)
 
     def delete(self, slug: str, name: str, *, force: bool = False) -> None:
         """Remove a document; by force only where no block beyond the holder's list holds it."""
@@ -437,7 +360,7 @@ class GuardedRegistry:
             return
         chosen = {draft.document_id for draft in drafts}
         held = [
-            (draft, pointer, target) for draft in drafts for pointer, target in _references(draft.content)
+            (draft, pointer, target) for draft in drafts for pointer, target in references_of(draft.content)
         ]
         found = self._registry.addresses({target for _, _, target in held} - chosen)
         for draft, pointer, target in held:
@@ -474,28 +397,3 @@ class GuardedRegistry:
                 if seen is error:
                     raise
                 raise seen from None  # the cause says what it may not
-
-
-def _references(content: Encoded) -> Iterable[tuple[str, UUID]]:
-    """Yield the references of content that nobody has looked at; a mark that is none, the registry refuses."""
-    for pointer, kind in content.marks.items():
-        if kind.startswith("block:"):
-            with suppress(ValueError):
-                yield pointer, UUID(kind.removeprefix("block:"))
-
-
-def _keeping(draft: Draft, kept: Mapping[str, str], now: Encoded) -> Encoded:
-    marks, secrets = dict(draft.content.marks), dict(draft.content.secrets)
-    missing = [new for new, old in kept.items() if old not in now.secrets]
-    if missing:
-        problems = [FieldProblem(dotted(pointer), "there is no secret to keep") for pointer in missing]
-        raise BlockInvalid(f"Block '{join_address(draft.slug, draft.name)}'", problems)
-    for new, old in kept.items():
-        marks[new], secrets[new] = now.marks[old], now.secrets[old]
-    return replace(draft.content, marks=marks, secrets=secrets)
-
-
-def _without_secrets(document: Document) -> Document:
-    if not document.content.secrets:
-        return document
-    return replace(document, content=replace(document.content, secrets={}))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from blocks_core.vault import Vault
 from blocks_registry.access.attempts import Attempts
 from blocks_registry.access.authenticating import Authenticator
-from blocks_registry.access.guarded import GuardedRegistry, Revealing
+from blocks_registry.access.guarded import GuardedRegistry
 from blocks_registry.access.holders import Holder
 from blocks_registry.access.last_uses import LastUses
 from blocks_registry.access.logins import Logins
 from blocks_registry.access.reads import SecretReads, in_audit
+from blocks_registry.access.revealing import Revealing
 from blocks_registry.access.tokens import Tokens
 from blocks_registry.audit import Audit
 from blocks_registry.database import Database

@@ -70,12 +70,6 @@ class Reach:
             for part, _, name in (pattern.partition("/") for pattern in self.patterns)
         )
 
-    def one_type(self) -> str | None:
-        """Return the slug that all patterns name, or None where there are several."""
-        slugs = {pattern.partition("/")[0] for pattern in self.patterns}
-        slug = slugs.pop() if len(slugs) == 1 else "*"
-        return None if "*" in slug else slug
-
     @property
     def written(self) -> list[str]:
         """Return the patterns as people write them."""

@@ -9,6 +9,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from blocks_server.pages.cookies import keep_cookie
+
 COOKIE: Final = "blocks-message"
 _SECONDS: Final = 30
 _MAX_BYTES: Final = 2000
@@ -17,15 +19,7 @@ _MAX_BYTES: Final = 2000
 def leave_message(response: Response, request: Request, session: str, text: str) -> None:
     """Have the next page show a message."""
     encoded = urlsafe_b64encode(text.encode()[:_MAX_BYTES]).decode()
-    response.set_cookie(
-        COOKIE,
-        f"{encoded}.{_proof(session, encoded)}",
-        max_age=_SECONDS,
-        path="/",
-        secure=request.url.scheme == "https",
-        httponly=True,
-        samesite="lax",
-    )
+    keep_cookie(response, request, COOKIE, f"{encoded}.{_proof(session, encoded)}", _SECONDS)
 
 
 def message_of(request: Request, session: str) -> str:

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blocks_core.errors import BlocksError
-from blocks_registry.remote_problems import problem_of
 from blocks_server.errors import ServerError
+from blocks_server.pages.errors import detail_of, status_of
 from blocks_server.pages.rendering import render
 from blocks_server.pages.visits import known_visit
 
@@ -31,10 +31,7 @@ class PageRoute(APIRoute):
             except ServerError as error:
                 return error_page(request, error.status, str(error))
             except BlocksError as error:
-                told = problem_of(error)
-                status = told["status"]
-                assert isinstance(status, int)
-                return error_page(request, status, str(told["detail"]))
+                return error_page(request, status_of(error), detail_of(error))
             except RequestValidationError:
                 return error_page(
                     request, 422, "The address of this page has something in it that does not fit."

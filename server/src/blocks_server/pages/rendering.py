@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 from blocks_server.pages import messages
 from blocks_server.pages.addresses import address_url, block_url, logo_url, new_url
 from blocks_server.pages.assets import asset_url
+from blocks_server.pages.cookies import drop_cookie
 from blocks_server.pages.navigation import current_entry, entries_for
 from blocks_server.pages.themes import theme_of
 
@@ -33,7 +34,7 @@ def render(visit: Visit | None, template: str, status: int = 200, **values: Any)
     """
     response = HTMLResponse(render_text(visit, template, **values), status, HEADERS)
     if visit is not None and visit.message and not visit.is_part:
-        response.delete_cookie(messages.COOKIE, path="/")  # it is shown now
+        drop_cookie(response, visit.request, messages.COOKIE)  # it is shown now
     return response
 
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blocks_registry.access.logins import SESSION_SECONDS
+from blocks_server.pages.cookies import drop_cookie, keep_cookie
 
 COOKIE: Final = "blocks-session"
 FIELD: Final = "csrf"
@@ -22,22 +23,12 @@ def session_of(request: Request) -> str:
 
 def remember(response: Response, request: Request, cookie: str) -> None:
     """Have the browser keep a session."""
-    response.set_cookie(
-        COOKIE,
-        cookie,
-        max_age=SESSION_SECONDS,
-        path="/",
-        secure=request.url.scheme == "https",
-        httponly=True,
-        samesite="lax",
-    )
+    keep_cookie(response, request, COOKIE, cookie, SESSION_SECONDS)
 
 
 def forget(response: Response, request: Request) -> None:
     """Have the browser forget its session."""
-    response.delete_cookie(
-        COOKIE, path="/", secure=request.url.scheme == "https", httponly=True, samesite="lax"
-    )
+    drop_cookie(response, request, COOKIE)
 
 
 def csrf_of(session: str) -> str:

@@ -7,6 +7,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from blocks_server.pages.cookies import drop_cookie, keep_cookie
+
 COOKIE: Final = "blocks-theme"
 THEMES: Final = ("light", "dark")
 _SECONDS: Final = 365 * 24 * 3600
@@ -20,15 +22,7 @@ def theme_of(request: Request) -> str:
 
 def keep_theme(response: Response, request: Request, theme: str) -> None:
     """Have the browser keep a theme; anything else is forgotten, and with it what was kept before."""
-    if theme not in THEMES:
-        response.delete_cookie(COOKIE, path="/")
-        return
-    response.set_cookie(
-        COOKIE,
-        theme,
-        max_age=_SECONDS,
-        path="/",
-        secure=request.url.scheme == "https",
-        httponly=True,
-        samesite="lax",
-    )
+    if theme in THEMES:
+        keep_cookie(response, request, COOKIE, theme, _SECONDS)
+    else:
+        drop_cookie(response, request, COOKIE)

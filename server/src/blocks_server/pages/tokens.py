@@ -13,7 +13,7 @@ from starlette.responses import Response
 from blocks_core.current import acting_as
 from blocks_registry.access import NewToken, Reach, Right, Role
 from blocks_registry.errors import TokenExists, TokenNotFound, TokenRefused
-from blocks_server.pages.blocks.saving import status_of
+from blocks_server.pages.errors import status_of
 from blocks_server.pages.page_routes import PageRoute
 from blocks_server.pages.rendering import render
 from blocks_server.pages.visits import Visit, Visited

@@ -11,13 +11,14 @@ from blocks_core.document import Document, DocumentTree, Json
 from blocks_core.registry import Put, Remove, Rename
 from blocks_registry.access import GuardedRegistry, Right
 from blocks_registry.remote_wire import MAX_PAGE, document_json, summary_json, tree_json
+from blocks_registry.searching import Wanted
 from blocks_server import answers
 from blocks_server.bodies import AddressesBody, DraftBody, FieldsBody, RenameBody, RevealBody, SaveBody
 from blocks_server.calls import Call, Called, answer, items
 from blocks_server.documenting import documented
 from blocks_server.drafting import draft_of
 from blocks_server.errors import RequestInvalid
-from blocks_server.listing import Wanted, page_of
+from blocks_server.listing import page_of
 from blocks_server.tags import Expected, expected_of, is_known, tag_of
 
 router = APIRouter(tags=["blocks"])

@@ -9,10 +9,9 @@ from starlette.responses import Response
 from blocks_core.checks import CheckReport
 from blocks_core.errors import BlocksError
 from blocks_registry.errors import AccessDenied
-from blocks_registry.remote_problems import problem_of
 from blocks_server.checking import Checks
 from blocks_server.errors import ServerError
-from blocks_server.pages.blocks.saving import status_of
+from blocks_server.pages.errors import detail_of, status_of
 from blocks_server.pages.page_routes import PageRoute
 from blocks_server.pages.rendering import render
 from blocks_server.pages.visits import Visited
@@ -32,7 +31,7 @@ async def check_block(visit: Visited, slug: str, name: str) -> Response:
     except ServerError as error:
         problem, status = str(error), error.status
     except BlocksError as error:
-        problem, status = str(problem_of(error)["detail"]), status_of(error)
+        problem, status = detail_of(error), status_of(error)
     # A part of a page is shown whatever its status, or the reason would be lost.
     return await run_in_threadpool(
         render,

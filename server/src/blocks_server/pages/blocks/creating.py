@@ -16,7 +16,8 @@ from blocks_server.pages.addresses import block_url, new_url
 from blocks_server.pages.blocks.form_pages import FormOfBlock, asks_for_change
 from blocks_server.pages.blocks.offered import details_of, find_type, has_logo, summary_of
 from blocks_server.pages.blocks.own_fields import OwnFields, is_taken, problem_of_name
-from blocks_server.pages.blocks.saving import status_of, writing_of
+from blocks_server.pages.blocks.saving import writing_of
+from blocks_server.pages.errors import status_of
 from blocks_server.pages.page_routes import PageRoute
 from blocks_server.pages.rendering import fragment, piece, render
 from blocks_server.pages.visits import Visit, Visited

@@ -16,9 +16,10 @@ from blocks_server.pages.addresses import block_url
 from blocks_server.pages.blocks.conflicts import Conflict, find_conflict, unclear_secrets
 from blocks_server.pages.blocks.form_pages import FormOfBlock, asks_for_change
 from blocks_server.pages.blocks.own_fields import BEGAN_WITH, EXPECTED, ID, OwnFields, labels_text
-from blocks_server.pages.blocks.saving import status_of, writing_of
+from blocks_server.pages.blocks.saving import writing_of
 from blocks_server.pages.blocks.sent import number_of
 from blocks_server.pages.blocks.upgrades import is_outdated
+from blocks_server.pages.errors import status_of
 from blocks_server.pages.page_routes import PageRoute
 from blocks_server.pages.rendering import fragment, piece, render
 from blocks_server.pages.visits import Visit, Visited

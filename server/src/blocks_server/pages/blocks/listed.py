@@ -14,7 +14,8 @@ from starlette.responses import Response
 from blocks_core.records import Summary
 from blocks_core.schema import BlockType
 from blocks_registry.access import GuardedRegistry, Right
-from blocks_server.listing import Page, Wanted, page_of
+from blocks_registry.searching import Wanted
+from blocks_server.listing import Page, page_of
 from blocks_server.pages.addresses import with_query
 from blocks_server.pages.blocks.offered import capabilities_of, has_logo
 from blocks_server.pages.page_routes import PageRoute

@@ -12,11 +12,10 @@ from blocks_core.document import Document
 from blocks_core.errors import BlockExists, BlockInUse, BlocksError
 from blocks_core.registry import Remove, Rename
 from blocks_registry.access import Right
-from blocks_registry.remote_problems import problem_of
 from blocks_server.pages.addresses import block_url
 from blocks_server.pages.blocks.own_fields import problem_of_name
-from blocks_server.pages.blocks.saving import status_of
 from blocks_server.pages.blocks.sent import number_of
+from blocks_server.pages.errors import detail_of, status_of
 from blocks_server.pages.page_routes import PageRoute
 from blocks_server.pages.rendering import render
 from blocks_server.pages.visits import Visit, Visited
@@ -49,7 +48,7 @@ def rename_block(visit: Visited, slug: str, name: str) -> Response:
     except BlockExists:
         return _rename_page(visit, document, new_name, "is taken by another block of this type", 409)
     except BlocksError as error:
-        return _rename_page(visit, document, new_name, f": {problem_of(error)['detail']}", status_of(error))
+        return _rename_page(visit, document, new_name, f": {detail_of(error)}", status_of(error))
     return visit.go_to(block_url(slug, new_name), f"{document.address} is called {new_name} now.")
 
 
@@ -76,7 +75,7 @@ def delete_block(visit: Visited, slug: str, name: str) -> Response:
         return _delete_page(visit, document, error.users, name_problem=problem, status=409)
     except BlocksError as error:
         users = visit.registry.some_users(slug, name, limit=_MAX_USERS + 1)
-        detail = str(problem_of(error)["detail"])
+        detail = detail_of(error)
         return _delete_page(visit, document, users, problem=detail, status=status_of(error))
     return visit.go_to("/blocks", f"{document.address} is deleted.")
 

@@ -20,8 +20,8 @@ from blocks_core.names import join_address
 from blocks_core.registry import Put
 from blocks_core.schema import BlockType
 from blocks_registry.access import GuardedRegistry
-from blocks_registry.remote_problems import problem_of
 from blocks_server.forms import Answer
+from blocks_server.pages.errors import detail_of
 
 T = TypeVar("T")
 
@@ -78,16 +78,7 @@ class Writing:
             return list(error.problems)
         if isinstance(error, ReferenceBroken):
             return [FieldProblem(error.field, "names a block that is not saved, or not for you to see")]
-        return [FieldProblem("", str(problem_of(error)["detail"]))]
-
-
-def status_of(error: BlocksError) -> int:
-    """Return the status of the page that tells of an error."""
-    if isinstance(error, VersionConflict):
-        return 409  # 412 is for what a header of a request asks for
-    status = problem_of(error)["status"]
-    assert isinstance(status, int)
-    return status
+        return [FieldProblem("", detail_of(error))]
 
 
 def writing_of(

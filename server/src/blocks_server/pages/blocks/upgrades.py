@@ -12,10 +12,10 @@ from blocks_core.errors import BlocksError, BlockTypeNotFound, VersionConflict
 from blocks_core.library import Library
 from blocks_core.upgrade_plans import UpgradePlan, plan_upgrade, upgrade_block
 from blocks_registry.access import GuardedRegistry, Holder, Right, Role
-from blocks_registry.access.guarded import Revealing
+from blocks_registry.access.revealing import Revealing
 from blocks_registry.remote_problems import problem_of
 from blocks_server.pages.addresses import block_url
-from blocks_server.pages.blocks.saving import status_of
+from blocks_server.pages.errors import status_of
 from blocks_server.pages.page_routes import PageRoute
 from blocks_server.pages.rendering import render
 from blocks_server.pages.visits import Visit, Visited

@@ -7,10 +7,9 @@ from starlette.responses import Response
 
 from blocks_core.errors import BlocksError
 from blocks_registry.access import Right
-from blocks_registry.remote_problems import problem_of
 from blocks_server.pages.addresses import block_url
-from blocks_server.pages.blocks.saving import status_of
 from blocks_server.pages.blocks.sent import number_of
+from blocks_server.pages.errors import detail_of, status_of
 from blocks_server.pages.page_routes import PageRoute
 from blocks_server.pages.rendering import render
 from blocks_server.pages.visits import Visit, Visited
@@ -53,7 +52,7 @@ def restore_version(visit: Visited, slug: str, name: str) -> Response:
     try:
         document = visit.registry.restore(slug, name, version, expected_version=expected)
     except BlocksError as error:
-        return _list(visit, slug, name, str(problem_of(error)["detail"]), status_of(error))
+        return _list(visit, slug, name, detail_of(error), status_of(error))
     text = f"Version {version} of {document.address} is restored, as version {document.version}."
     return visit.go_to(block_url(slug, name), text)
 
