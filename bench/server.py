@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from pydantic import SecretStr
 
 from blocks_core.library import Library
 from blocks_core.registry import Put
+from blocks_core.testing.receiver import free_port
 from blocks_registry import Settings, open_local_registry
 from blocks_registry.access import Role, open_access
 from blocks_registry.remote_wire import draft_json
@@ -105,12 +105,6 @@ class Server:
             except OSError:
                 continue
         return total / 1024
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def ask(method: str, url: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:

@@ -15,9 +15,11 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from blocks_core.testing.receiver import free_port
+
 FOLDER = Path(__file__).parent / "screenshots"
 BLOCK = Path(sys.executable).parent / "block"
-PORT = 4218
+PORT = str(free_port())
 PAGES = {
     "overview": "/",
     "blocks": "/blocks",
@@ -46,7 +48,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
         server = subprocess.Popen(
-            [BLOCK, "server", "start", "--demo", "--port", str(PORT)],
+            [BLOCK, "server", "start", "--demo", "--port", PORT],
             env={**os.environ, "HOME": home},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

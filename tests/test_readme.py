@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from docs_pages import command_lines, fences_of
+from docs_pages import assert_shown, command_lines, fences_of
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
-
-
-def assert_shown(expected: list[str], output: str, where: str) -> None:
-    """Each expected line is in the output, in order; `…` stands for anything."""
-    lines = iter(output.splitlines())
-    for line in expected:
-        pattern = re.compile(".*".join(re.escape(part.strip()) for part in line.split("…")))
-        if line.strip() and line.strip() != "…":
-            assert any(pattern.match(found.strip()) for found in lines), (
-                f"{where}: no line {line!r} in:\n{output}"
-            )
 
 
 PAGES = (

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
+from blocks_core.testing.receiver import free_port
+
 BLOCK = Path(sys.executable).parent / "block"
 
 
@@ -79,9 +81,3 @@ def _await_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
                 return
         sleep(0.05)
     raise AssertionError(f"the server did not start: {log.read_text()}")
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]

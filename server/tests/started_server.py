@@ -11,8 +11,9 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import urllib3
-from server_process import BLOCK, free_port
+from server_process import BLOCK
 
+from blocks_core.testing.receiver import free_port
 from blocks_registry import RemoteRegistry
 from blocks_registry.remote_transport import Transport
 

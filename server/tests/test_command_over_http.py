@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-from server_process import BLOCK, free_port, started
+from server_process import BLOCK, started
+
+from blocks_core.testing.receiver import free_port, self_signed
 
 PLANTED = "canary-7e57ed"
 
@@ -118,40 +114,11 @@ def test_a_server_that_is_away_is_waited_for_and_named(client: Client) -> None:
     assert "Traceback" not in away.stderr
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """Return a certificate for this machine that nobody trusts yet, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "blocks tests")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    files = folder / "cert.pem", folder / "key.pem"
-    files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    files[1].write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return files
-
-
 def test_a_server_with_a_certificate_is_trusted_by_who_knows_it_and_by_nobody_else(tmp_path: Path) -> None:
-    cert, key = certificate(tmp_path)
+    cert = self_signed(tmp_path)
     home = tmp_path / "server"
     home.mkdir()
-    options = ("--certificate", str(cert), "--private-key", str(key))
+    options = ("--certificate", str(cert), "--private-key", str(cert))
     with started(home, *options, scheme="https") as server:
         token = (home / "admin-token").read_text().strip()
         client = Client(server.url, token, tmp_path)

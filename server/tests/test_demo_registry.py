@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from blocks_core.block import Block
+from blocks_core.testing.receiver import free_port
 from blocks_core.upgrade_plans import find_outdated
 from blocks_registry.access import Role, open_access
 from blocks_registry.checking import run_check
@@ -98,9 +98,3 @@ def test_it_is_no_name_for_a_database_of_ones_own(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "--demo" in done.stderr
     assert not [*tmp_path.iterdir()]
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]

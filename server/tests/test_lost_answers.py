@@ -13,11 +13,11 @@ import pytest
 from cutting_proxy import CuttingProxy
 from pydantic import Field, SecretStr
 from served import Served, serving
-from server_process import free_port
 
 from blocks_core import Block
 from blocks_core.library import Library
 from blocks_core.registry import Put
+from blocks_core.testing.receiver import free_port
 from blocks_registry import RemoteRegistry
 from blocks_registry.errors import ServerUnavailable, WriteUnanswered
 from blocks_registry.remote_transport import Transport

@@ -17,10 +17,11 @@ from time import sleep
 import pytest
 from killed_client import Leaf, leaf_of
 from postgres_server import PostgresServer
-from server_process import BLOCK, free_port
+from server_process import BLOCK
 from started_server import StartedServer
 
 from blocks_core.library import Library
+from blocks_core.testing.receiver import free_port
 from blocks_registry import Settings
 from blocks_registry.access import make_first_token, open_access
 from blocks_registry.errors import DatabaseUnavailable, ServerUnavailable

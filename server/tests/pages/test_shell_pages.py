@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from block_pages import CANARY, MARKUP, Login, Stage, staged
+from block_pages import CANARY, MARKUP, Login, Stage, Store, staged
 from pydantic import SecretStr
 
 from blocks_registry.access import Role
@@ -99,8 +99,6 @@ def test_what_is_wrong_with_a_token_is_said_and_what_was_typed_stays(stage, give
 
 
 def test_a_runner_is_told_which_blocks_its_list_lacks(stage):
-    from block_pages import Store
-
     login = Login(user="bob")
     login.save("of-gap", overwrite=True)
     Store(title="gap", login=login).save("gap", overwrite=True)
