@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from time import monotonic, sleep
 from typing import Any
 
@@ -28,17 +28,19 @@ class Served:
     url: str
     service: Service
     app: FastAPI
-    _tokens: dict[str, str] = field(default_factory=dict)
+    _tokens: dict[str, str] = field(default_factory=dict, repr=False)
+    _making: Lock = field(default_factory=Lock, repr=False)
 
     def token(self, role: Role | str, *patterns: str) -> str:
         """Return the text of a token that is named like its role, one for each role and list."""
         name = "-".join(
             ["the", str(role), *(each.replace("*", "any").replace("/", ".") for each in patterns)]
         )
-        if name not in self._tokens:
-            made = self.service.access.tokens.create(name, Role(role), reach=Reach.of(patterns or ("*",)))
-            self._tokens[name] = made.text
-        return self._tokens[name]
+        with self._making:
+            if name not in self._tokens:
+                made = self.service.access.tokens.create(name, Role(role), reach=Reach.of(patterns or ("*",)))
+                self._tokens[name] = made.text
+            return self._tokens[name]
 
     def registry(self, role: Role | str = Role.ADMIN, *patterns: str) -> RemoteRegistry:
         """Return the registry as a client of that role sees it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 from time import monotonic
 from typing import Final
 
@@ -17,6 +18,7 @@ from blocks_registry.access import GuardedRegistry
 from blocks_server.pages.blocks.prose import Part, parts_of
 
 _SECONDS: Final = 30
+_LOOKING: Final = Lock()
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ def offered_types(registry: GuardedRegistry) -> list[Offered]:
 
 def installed_entries() -> Sequence[CatalogEntry]:
     """Return what installed plugins offer, looked at anew where others are installed, and twice a minute."""
-    return _entries(tuple(read_offers("blocks.types")), int(monotonic() / _SECONDS))
+    with _LOOKING:  # so that of many requests one looks, and the others have what it found
+        return _entries(tuple(read_offers("blocks.types")), int(monotonic() / _SECONDS))
 
 
 @lru_cache(maxsize=1)
