@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 from blocks_core.discovery import Offer
+
+_ATTEMPTS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -37,15 +40,33 @@ def find_fault(offer: Offer) -> Fault | None:
     if file.suffix != ".py":
         return None
     try:
-        tree = ast.parse(file.read_bytes(), filename=str(file))
+        tree = parse_source(file)
     except (SyntaxError, ValueError) as error:
         return Fault(f"'{offer.module}' is not Python: {error}")
+    except (RecursionError, MemoryError):
+        return Fault(f"'{offer.module}' is nested too deeply to be read")
+    except OSError as error:
+        return Fault(f"the file of '{offer.module}' cannot be read: {error.strerror}")
     for statement in tree.body:
         fault = _fault_of(statement)
         if fault:
             place = f"line {statement.lineno} of '{offer.module}'"
             return Fault(f"{place} {fault.problem}", fault.missing_package)
     return None
+
+
+def parse_source(file: Path) -> ast.Module:
+    """Return the syntax tree of a file of Python.
+
+    Raises:  OSError; SyntaxError, ValueError: it is not Python; RecursionError, MemoryError: it is nested too deeply.
+    """
+    source = file.read_bytes()
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return ast.parse(source, filename=str(file))
+        except SystemError:
+            continue  # another thread built a tree meanwhile: before Python 3.13 they count their depths together
+    return ast.parse(source, filename=str(file))
 
 
 def module_file(module: str) -> Path | None:

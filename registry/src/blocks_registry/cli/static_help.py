@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from blocks_core.diagnosis import module_file
+from blocks_core.diagnosis import module_file, parse_source
 from blocks_core.discovery import Offer
 from blocks_registry.output import printable
 
@@ -16,8 +16,8 @@ def summary_of(offer: Offer) -> str:
     """
     try:
         file = module_file(offer.module)
-        tree = ast.parse(file.read_bytes()) if file and file.suffix == ".py" else ast.Module([], [])
-    except (OSError, SyntaxError, ValueError, RecursionError):
+        tree = parse_source(file) if file and file.suffix == ".py" else ast.Module([], [])
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return ""  # what is wrong with it is for diagnose to say
     name = offer.target.partition(":")[2].strip()
     for statement in reversed(tree.body):  # the last definition is the one that counts
