@@ -199,12 +199,19 @@ class Records(Protocol):
         ...
 
     def audit(
-        self, *, subject: str | None = None, before: int | None = None, limit: int = 100
+        self,
+        *,
+        subject: str | None = None,
+        by: str | None = None,
+        action: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
     ) -> list[AuditEntry]:
         """Return rows of the audit, the newest first.
 
-        Args:    subject: a slug, a key id, or an address, whatever the block was called then. before: only rows of
-                 a lower number.
+        Args:    subject: a slug, a key id, or an address, whatever the block was called then. by: the name or the
+                 user of who acted, such as a token's name. action: `block.saved` and the like. before: only rows of a
+                 lower number.
         """
         ...
 

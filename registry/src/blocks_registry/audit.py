@@ -44,6 +44,7 @@ _ADD = f"INSERT INTO audit ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 _NEWEST = f"""
 SELECT {_COLUMNS} FROM audit
 WHERE number < ? AND (subject = COALESCE(?, subject) OR subject_id = ?)
+    AND (actor_name = COALESCE(?, actor_name) OR actor_user = ?) AND action = COALESCE(?, action)
 ORDER BY number DESC LIMIT ?
 """
 _PAGE = f"SELECT {_COLUMNS} FROM audit WHERE number > ? ORDER BY number LIMIT 1000"
@@ -108,15 +109,23 @@ class Audit:
         connection.execute(_MOVE_STATE, (state.number + 1, link))
 
     def entries(
-        self, connection: Connection, subjects: tuple[str, str] | None, *, before: int | None, limit: int
+        self,
+        connection: Connection,
+        subjects: tuple[str, str] | None,
+        *,
+        by: str | None,
+        action: str | None,
+        before: int | None,
+        limit: int,
     ) -> list[AuditEntry]:
         """Return rows, the newest first.
 
         Args:    subjects: only of this address, slug or key id, or of the document of this id.
+                 by: only of who has this name, or of who acted for this user.
         """
-        subject, document_id = subjects or (None, "")
         upper = _LAST if before is None else max(0, min(before, _LAST))
-        rows = connection.execute(_NEWEST, (upper, subject, document_id, min(limit, _LAST))).fetchall()
+        wanted = (*(subjects or (None, "")), by, by, action)
+        rows = connection.execute(_NEWEST, (upper, *wanted, min(limit, _LAST))).fetchall()
         return [_entry(row) for row in rows]
 
     def verify(self, connection: Connection, head: str | None) -> AuditReport:

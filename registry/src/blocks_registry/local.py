@@ -314,7 +314,13 @@ class LocalRegistry:
             return usages_of(connection, self._id_of(connection, slug, name), limit)
 
     def audit(
-        self, *, subject: str | None = None, before: int | None = None, limit: int = 100
+        self,
+        *,
+        subject: str | None = None,
+        by: str | None = None,
+        action: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
     ) -> list[AuditEntry]:
         """Return rows of the audit; `Registry.audit` says more."""
         self._prepare()
@@ -322,7 +328,7 @@ class LocalRegistry:
         with self._database.reading() as connection:
             row = connection.execute(statements.ID_AND_VERSION, (slug, name)).fetchone() if name else None
             subjects = None if subject is None else (subject, row[0] if row is not None else "-")
-            return self._audit.entries(connection, subjects, before=before, limit=limit)
+            return self._audit.entries(connection, subjects, by=by, action=action, before=before, limit=limit)
 
     def verify_audit(self, head: str | None = None) -> AuditReport:
         """Look at the whole chain of the audit; `Registry.verify_audit` says more."""

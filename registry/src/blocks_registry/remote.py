@@ -141,13 +141,20 @@ class RemoteRegistry:
         return self._read(lambda: [wire.usage_from(each) for each in found["items"]])
 
     def audit(
-        self, *, subject: str | None = None, before: int | None = None, limit: int = 100
+        self,
+        *,
+        subject: str | None = None,
+        by: str | None = None,
+        action: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
     ) -> list[AuditEntry]:
         """Return rows of the audit; `Registry.audit` says more. Many rows take several requests."""
         rows: list[AuditEntry] = []
         while len(rows) < limit:
             page = min(limit - len(rows), wire.MAX_PAGE)
-            found = self._transport.get("/audit", subject=subject, before=before, limit=page)
+            asked = {"subject": subject, "by": by, "action": action, "before": before, "limit": page}
+            found = self._transport.get("/audit", **asked)
             rows += self._read(lambda found=found: [wire.entry_from(each) for each in found["items"]])
             before = self._read(lambda found=found: found["next"])
             if before is None:

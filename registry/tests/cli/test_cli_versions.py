@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any
 
 import pytest
@@ -104,6 +105,13 @@ def test_the_audit_says_who_did_what_and_verifies(block: Any, saved: None, plant
     shown = block("audit", "ls", "-n", "2")
     assert len(shown.stdout.splitlines()) == 3
     assert "block audit ls --before" in shown.stderr
+    user = rows[0]["actor"]["user"]
+    shown = block("audit", "ls", "demo-login/prod", "--by", user, "--action", "block.saved", "-n", "1")
+    assert len(shown.stdout.splitlines()) == 2
+    more = shlex.split(shown.stderr.partition('"')[2].rpartition('"')[0])
+    assert more[:4] == ["block", "audit", "ls", "demo-login/prod"]
+    assert len(json.loads(block(*more[1:], "-o", "json").stdout)) == 2
+    assert json.loads(block("audit", "ls", "--by", user, "--action", "block.read", "-o", "json").stdout) == []
     report = json.loads(block("audit", "verify", "-o", "json").stdout)
     assert report["problems"] == []
     assert "as they were written" in block("audit", "verify", "--head", report["head"]).stdout

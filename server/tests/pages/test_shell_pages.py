@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 
 import pytest
 from block_pages import CANARY, MARKUP, Login, Stage, Store, staged
 from pydantic import SecretStr
 
+from blocks_core.current import Actor, acting_as
 from blocks_registry.access import Role
 from blocks_registry.opening import open_database, open_keys
 from blocks_registry.rotation import Rotation
@@ -121,6 +123,26 @@ def test_the_audit_is_shown_a_page_at_a_time_and_of_one_subject(stage):
     only = browser.get("/audit?subject=page-login/lately")
     assert "page-login/often" not in only.text.partition("Detail")[2]
     assert "Nothing is recorded of nobody/here" in browser.get("/audit?subject=nobody/here").text
+
+
+def test_the_audit_is_narrowed_to_who_acted_and_how_and_stays_so_when_paged(stage):
+    browser = stage.browser(Role.ADMIN)
+    with acting_as(Actor("token", "a busy one", user="the night's")):
+        for number in range(101):
+            Login(user=f"user {number}").save("busy", overwrite=True)
+        Login.delete("busy")
+    first = browser.get("/audit?by=a+busy+one&action=block.saved")
+    assert first.html.count("<tr>") == 1 + 100
+    following = unescape(re.search(r'href="([^"]+)" rel="next"', first.html)[1])
+    assert re.fullmatch(r"/audit\?by=a\+busy\+one&action=block\.saved&before=\d+", following)
+    last = browser.get(following)
+    assert last.html.count("<tr>") == 1 + 1
+    assert 'href="/audit?by=a+busy+one&amp;action=block.saved">' in last.html  # to the newest
+    [link] = set(re.findall(r'href="([^"]+)" aria-label="the night', last.html))
+    assert unescape(link) == "/audit?by=the+night%27s&action=block.saved"
+    assert browser.get(unescape(link)).html.count("<tr>") == 1 + 100
+    nothing = browser.get("/audit?by=nobody&action=block.saved").text
+    assert "Nothing is recorded by nobody with the action block.saved" in nothing
 
 
 def test_the_audit_tells_whether_it_is_whole(stage):

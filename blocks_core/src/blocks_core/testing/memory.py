@@ -217,7 +217,13 @@ class MemoryRegistry:
         return sorted(found, key=lambda usage: usage.last_used_at, reverse=True)
 
     def audit(
-        self, *, subject: str | None = None, before: int | None = None, limit: int = 100
+        self,
+        *,
+        subject: str | None = None,
+        by: str | None = None,
+        action: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
     ) -> list[AuditEntry]:
         """Return rows of the audit; `Registry.audit` says more."""
         with self._lock:
@@ -227,6 +233,8 @@ class MemoryRegistry:
                 entry
                 for entry, document_id in zip(self._tables.audit, self._tables.audited, strict=True)
                 if (subject in (None, entry.subject) or (newest is not None and newest.id == document_id))
+                and by in (None, entry.actor.name, entry.actor.user)
+                and action in (None, entry.action)
                 and (before is None or entry.number < before)
             ]
         return rows[::-1][:limit]

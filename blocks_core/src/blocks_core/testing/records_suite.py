@@ -107,6 +107,23 @@ class RecordsSuite(RegistryFixtures):
         assert [row.number for row in registry.audit(before=3, limit=1)] == [2]
         assert [row.action for row in registry.audit(subject="suite-account")] == ["type.registered"]
 
+    def test_the_audit_is_narrowed_to_who_acted_and_how(self, library: Library, registry: Registry) -> None:
+        """By the name of what acted, or of the user; all that is asked for must hold."""
+        Account(user="ann", password=SecretStr("x")).save("ann")
+        before = registry.audit()[0].number
+        recorded = self.recorded(_RUN)
+        with acting_as(_RUN):
+            Account(user="ann", password=SecretStr("x")).save("bob")
+            Account.delete("bob")
+        theirs = [row for row in registry.audit(by=recorded.name) if row.number > before]
+        assert [row.action for row in theirs] == ["block.deleted", "block.saved"]
+        assert [row for row in registry.audit(by=recorded.user) if row.number > before] == theirs
+        assert registry.audit(by=recorded.name, action="block.deleted") == theirs[:1]
+        assert registry.audit(action="block.saved", subject="suite-account/bob") == theirs[1:]
+        assert registry.audit(action="block.saved", before=theirs[1].number, limit=1)[0].number == before
+        assert registry.audit(by=recorded.name, subject="suite-account/ann", action="block.deleted") == []
+        assert registry.audit(by="nobody") == registry.audit(action="no.such") == []
+
     def test_the_audit_of_a_block_goes_back_before_it_was_renamed(
         self, library: Library, registry: Registry
     ) -> None:

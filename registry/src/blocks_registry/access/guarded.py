@@ -280,11 +280,17 @@ class GuardedRegistry:
             return self._registry.last_usages(slug, name, limit=limit)
 
     def audit(
-        self, *, subject: str | None = None, before: int | None = None, limit: int = 100
+        self,
+        *,
+        subject: str | None = None,
+        by: str | None = None,
+        action: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
     ) -> list[AuditEntry]:
         """Return rows of the audit."""
         self._holder.require(Right.AUDIT)
-        return self._registry.audit(subject=subject, before=before, limit=limit)
+        return self._registry.audit(subject=subject, by=by, action=action, before=before, limit=limit)
 
     def verify_audit(self, head: str | None = None) -> AuditReport:
         """Look at the whole chain of the audit."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from shlex import quote
 from typing import Any
 
 import click
@@ -23,9 +24,18 @@ def audit_group() -> None:
 
 @audit_group.command(
     name="ls",
-    epilog=examples("block audit ls", "block audit ls s3/raw-data", "block audit ls -n 1000 -o json"),
+    epilog=examples(
+        "block audit ls",
+        "block audit ls s3/raw-data",
+        "block audit ls --by nightly --action block.resolved",
+        "block audit ls -n 1000 -o json",
+    ),
 )
 @click.argument("subject", metavar="[SLUG/NAME]", required=False)
+@click.option("--by", metavar="NAME", help="Only of a token, program or flow of this name, or of this user.")
+@click.option(
+    "--action", metavar="ACTION", help="Only block.saved, say, or block.resolved: reads of secrets."
+)
 @click.option(
     "-n", "--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many rows."
 )
@@ -33,7 +43,9 @@ def audit_group() -> None:
     "--before", type=click.IntRange(1), metavar="NUMBER", help="Only rows before this one, to page on."
 )
 @output_option
-def list_audit(subject: str | None, limit: int, before: int | None, output: str) -> None:
+def list_audit(
+    subject: str | None, by: str | None, action: str | None, limit: int, before: int | None, output: str
+) -> None:
     """List the rows of the audit, the newest first; of one block, type or key where it is given.
 
     Values of fields are never recorded, secrets least of all.
@@ -41,7 +53,7 @@ def list_audit(subject: str | None, limit: int, before: int | None, output: str)
     from blocks_registry.opening import open_registry  # late, like the next: the help needs no registry
 
     with closing(open_registry()) as registry:
-        entries = registry.audit(subject=subject, before=before, limit=limit)
+        entries = registry.audit(subject=subject, by=by, action=action, before=before, limit=limit)
     rows = [_row(entry, output) for entry in entries]
     columns = (
         ("number", "Row"),
@@ -53,7 +65,11 @@ def list_audit(subject: str | None, limit: int, before: int | None, output: str)
     )
     emit_rows(output, rows, columns, empty="Nothing is recorded.")
     if output == "table" and len(rows) == limit and entries[-1].number > 1:
-        emit_note(f'There are more: "block audit ls --before {entries[-1].number}".')
+        narrowed = [subject] if subject else []
+        narrowed += [f"--by {quote(by)}"] if by else []
+        narrowed += [f"--action {quote(action)}"] if action else []
+        command = " ".join(["block audit ls", *narrowed, f"--before {entries[-1].number}"])
+        emit_note(f'There may be more: "{command}".')
 
 
 @audit_group.command(

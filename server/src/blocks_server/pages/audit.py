@@ -23,19 +23,28 @@ _MAX_ROW: Final = 2**53
 def list_audit(
     visit: Visited,
     subject: Annotated[str, Query(max_length=300)] = "",
+    by: Annotated[str, Query(max_length=300)] = "",
+    action: Annotated[str, Query(max_length=100)] = "",
     before: Annotated[int | None, Query(ge=1, le=_MAX_ROW)] = None,
 ) -> Response:
     """Show rows, the newest first."""
-    subject = subject.strip()
-    found = visit.registry.audit(subject=subject or None, before=before, limit=ROWS)
+    wanted = {"subject": subject.strip(), "by": by.strip(), "action": action.strip()}
+    asked = {key: value for key, value in wanted.items() if value}
+    found = visit.registry.audit(**asked, before=before, limit=ROWS)
     after = found[-1].number if len(found) == ROWS else None
+
+    def only(**narrower: str) -> str:
+        return with_query("/audit", {**wanted, **narrower})
+
     return render(
         visit,
         "audit.html",
-        subject=subject,
+        wanted=wanted,
+        is_narrowed=bool(asked),
+        only=only,
         rows=[(row, subject_url(row)) for row in found],
-        is_first=before is None,
-        next_url=with_query("/audit", {"subject": subject, "before": after}) if after else "",
+        newest_url="" if before is None else with_query("/audit", wanted),
+        next_url=with_query("/audit", {**wanted, "before": after}) if after else "",
     )
 
 

@@ -20,11 +20,13 @@ router = APIRouter(tags=["audit"])
 def list_audit(
     call: Called,
     subject: Annotated[str | None, Query(description="A slug, a key id, or an address.")] = None,
+    by: Annotated[str | None, Query(description="The name or the user of who acted.")] = None,
+    action: Annotated[str | None, Query(description="`block.saved` and the like.")] = None,
     before: Annotated[int | None, Query(description="Only rows of a lower number.")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Rows of the page.")] = 100,
 ) -> Response:
     """List rows of the audit, the newest first."""
-    found = call.registry.audit(subject=subject, before=before, limit=limit)
+    found = call.registry.audit(subject=subject, by=by, action=action, before=before, limit=limit)
     more = found[-1].number if len(found) == limit else None
     return items([entry_json(each) for each in found], next=more)
 
