@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from time import time
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from blocks_core.errors import BlockExists, BlockNotFound
 from blocks_core.library import Library
 from blocks_core.registry import Put, Remove, Rename
 from blocks_registry import LocalRegistry
-from blocks_registry.once import KEPT_SECONDS, Once
+from blocks_registry.once import KEPT_COUNT, KEPT_SECONDS, Once
 
 PLANTED = "planted-secret-of-a-write"
 
@@ -118,14 +120,25 @@ def test_the_same_write_at_the_same_time_is_done_once(registry: LocalRegistry) -
     assert len({each.id for each in found}) == 1
 
 
-def test_neither_key_nor_secret_nor_an_old_key_is_kept(registry: LocalRegistry, place: RegistryPlace) -> None:
+def test_neither_key_nor_secret_is_kept(registry: LocalRegistry, place: RegistryPlace) -> None:
     registry.once(once(what=PLANTED.encode())).save(draft(registry, "one"))
     content = place.content()
     assert b"a-key-drawn-by-lot" not in content
     assert PLANTED.encode() not in content
+
+
+def test_an_old_key_is_forgotten_but_none_of_the_newest_whatever_the_clock_says(
+    registry: LocalRegistry, place: RegistryPlace
+) -> None:
+    registry.once(once()).save(draft(registry, "one"))
     place.run(f"UPDATE write_keys SET at = at - {KEPT_SECONDS + 60}")
-    for number in range(3000):  # one of some hundred looks for old ones
-        if len(place.run("SELECT 1 FROM write_keys")) < number + 1:
-            return
-        registry.once(once(f"key-of-write-number-{number}")).note("test.noted", "once-leaf/one")
-    raise AssertionError("the old key is still there")
+    looking = (
+        each for each in map(once, map("key-{}".format, count())) if int(each.digest[:8], 16) % 100 == 0
+    )
+    registry.once(next(looking)).note("test.noted", "once-leaf/one")
+    assert len(place.run("SELECT 1 FROM write_keys")) == 2
+    newer = ", ".join(f"('{number}', '[]', {time()})" for number in range(KEPT_COUNT))
+    place.run(f"INSERT INTO write_keys (digest, written, at) VALUES {newer}")
+    registry.once(next(looking)).note("test.noted", "once-leaf/one")
+    assert len(place.run("SELECT 1 FROM write_keys")) == KEPT_COUNT + 2
+    assert once().digest not in {row[0] for row in place.run("SELECT digest FROM write_keys")}

@@ -21,12 +21,18 @@ from blocks_registry.database import Connection
 KEPT_SECONDS: Final = 24 * 3600.0
 """How long a key is kept: far longer than a client tries."""
 
+KEPT_COUNT: Final = 1000
+"""The newest keys, which are kept however old the clock says they are: it may have leapt ahead."""
+
 _PRUNED_EVERY = 100
 """Writes; so that not each of them looks for keys that are too old."""
 
 _FIND = "SELECT written FROM write_keys WHERE digest = ?"
 _KEEP = "INSERT INTO write_keys (digest, written, at) VALUES (?, ?, ?)"
-_PRUNE = "DELETE FROM write_keys WHERE at < ?"
+_PRUNE = f"""
+DELETE FROM write_keys
+WHERE at < ? AND digest NOT IN (SELECT digest FROM write_keys ORDER BY at DESC LIMIT {KEPT_COUNT})
+"""
 
 
 @dataclass(frozen=True)
