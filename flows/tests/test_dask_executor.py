@@ -48,11 +48,16 @@ def cluster(own_pickling: None) -> Iterator[LocalCluster]:
 
 @pytest.fixture(autouse=True)
 def few_deaths() -> Iterator[None]:
-    """Dask takes a task for bad when the second worker has died under it, and not the fourth, to save time."""
+    """Dask takes a task for bad when the second worker has died under it, and not the fourth, to save time.
+
+    So it must not close workers itself: those that it finds starting anew 15 seconds after they died, on a slow machine.
+    """
     import dask
     import distributed  # noqa: F401 - it brings settings of its own, which would go with those that are set before it
 
-    with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
+    with dask.config.set(
+        {"distributed.scheduler.allowed-failures": 1, "distributed.deploy.lost-worker-timeout": "60s"}
+    ):
         yield
 
 

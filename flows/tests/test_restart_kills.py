@@ -165,9 +165,11 @@ def test_a_run_that_is_killed_twice_is_finished_and_repeats_nothing_that_had_suc
 
 
 def test_of_two_restarts_at_once_one_runs(folder) -> None:
+    (folder / "program.py").write_text(PROGRAM.replace("time.sleep(0.004)", "time.sleep(3)"))
     process = start(folder, sys.executable, "program.py", "graph")
     kill_after(process, 0.02, folder / "ran")
     [run] = root_runs()
+    (folder / "program.py").write_text(PROGRAM)
     both = [start(folder, BLOCK, "run", "restart", run["id"]) for _ in range(2)]
     said = [each.communicate(timeout=60)[0] for each in both]
     codes = [each.returncode for each in both]
