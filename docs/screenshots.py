@@ -23,8 +23,8 @@ PORT = str(free_port())
 PAGES = {
     "overview": "/",
     "blocks": "/blocks",
-    "catalog": "/blocks/new",
-    "new-s3": "/blocks/new/s3",
+    "catalog": "/catalog",
+    "new-s3": "/catalog/s3",
     "block": "/blocks/slack-webhook/data-alerts",
     "edit": "/blocks/slack-webhook/data-alerts/edit",
     "versions": "/blocks/slack-webhook/data-alerts/versions",

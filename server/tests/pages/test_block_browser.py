@@ -23,7 +23,7 @@ def test_a_block_is_made_with_another_in_its_place_and_tested(site: Site, browsi
     Store(title="old").save("taken")
     page = browsing.open(site.url)
     page.goto(site.link())
-    page.goto("/blocks/new/page-store")
+    page.goto("/catalog/page-store")
     page.get_by_label("Name", exact=False).first.fill("taken")
     page.get_by_text("Name is taken").wait_for()
     page.get_by_label("Name", exact=False).first.fill("fresh")
@@ -85,8 +85,8 @@ def test_pages_fit_and_have_no_barriers(site: Site, browsing: Browsing, look: Lo
         "/audit",
         "/audit/report",
         "/blocks",
-        "/blocks/new",
-        "/blocks/new/page-store",
+        "/catalog",
+        "/catalog/page-store",
         at,
         f"{at}/edit",
         f"{at}/versions",
@@ -108,7 +108,7 @@ def test_what_went_wrong_with_a_part_of_a_page_is_said_and_the_page_stays(
 ) -> None:
     page = browsing.open(site.url)
     page.goto(site.link())
-    page.goto("/blocks/new/page-store")
+    page.goto("/catalog/page-store")
     page.locator("[name=title]").fill("typed")
     page.locator(".block-form [name=csrf]").evaluate("input => { input.value = 'of another session'; }")
     page.get_by_role("button", name="Add an item").first.click()

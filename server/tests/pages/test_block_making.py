@@ -8,7 +8,7 @@ import pytest
 from block_pages import CANARY, MARKUP, Login, Mirror, Stage, Store, staged
 from pydantic import SecretStr
 
-NEW, IT = "/blocks/new/page-store", "/blocks/page-store/it"
+NEW, IT = "/catalog/page-store", "/blocks/page-store/it"
 
 
 @pytest.fixture(scope="module")
@@ -210,8 +210,8 @@ def test_a_block_that_was_made_anew_under_the_name_is_not_overwritten(stage):
 
 def test_a_type_that_is_installed_and_not_registered_is_registered_with_its_first_block(stage):
     browser = stage.browser()
-    page = browser.get("/blocks/new/string")
-    assert browser.send("/blocks/new/string", page, {":name": "it", "value": "x"}).status == 303
+    page = browser.get("/catalog/string")
+    assert browser.send("/catalog/string", page, {":name": "it", "value": "x"}).status == 303
     assert stage.registry.type("string").distribution == "blocks-standard"
     stage.registry.delete("string", "it")
 

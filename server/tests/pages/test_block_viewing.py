@@ -98,12 +98,12 @@ def test_an_empty_registry_says_what_a_block_is(stage):
 
 
 def test_the_catalog_shows_what_each_type_is_for_and_finds_by_that(stage):
-    page = stage.browser().get("/blocks/new")
+    page = stage.browser().get("/catalog")
     assert "Files in an Amazon S3 bucket" in page.text
     assert "S3.load(&#34;NAME&#34;)" in page.html
     assert '<img class="logo" src="/logos/s3"' in page.html
-    found = stage.browser().part("/blocks/new?q=amazon+bucket")
-    assert ("/blocks/new/s3" in found.html, "/blocks/new/secret" in found.html) == (True, False)
+    found = stage.browser().part("/catalog?q=amazon+bucket")
+    assert ("/catalog/s3" in found.html, "/catalog/secret" in found.html) == (True, False)
     assert "Used by <b>stores</b>." in page.text.replace("&lt;", "<").replace("&gt;", ">")
     assert "<b>stores" not in page.html
 
@@ -114,13 +114,13 @@ def test_a_broken_plugin_is_shown_with_the_reason_and_breaks_nothing(stage, tmp_
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-blocks\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[blocks.types]\nbroken-thing = no_such_module:Thing\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    page = stage.browser().get("/blocks/new")
+    page = stage.browser().get("/catalog")
     assert "Cannot be used" in page.text
     broken = page.text.partition("Cannot be used")[2]
     assert "broken-thing broken-blocks 1.0" in broken
     assert "there is no module" in broken
     assert "Files in an Amazon S3 bucket" in page.text
-    assert stage.browser().get("/blocks/new/broken-thing").status == 404
+    assert stage.browser().get("/catalog/broken-thing").status == 404
 
 
 def test_logos_are_pictures_that_run_nothing(stage):
@@ -272,8 +272,8 @@ def test_hostile_addresses_are_answered_and_never_with_what_they_say(stage):
         "/blocks/page-store/%3Cscript%3Ealert(1)%3C%2Fscript%3E",
         "/blocks/..%2F..%2Fetc/passwd",
         "/blocks?q=%3Cscript%3E&label=%3Cscript%3E&type=%3Cscript%3E&after=%3Cscript%3E",
-        "/blocks/new?q=%3Cscript%3E",
-        "/blocks/new/%3Cscript%3E",
+        "/catalog?q=%3Cscript%3E",
+        "/catalog/%3Cscript%3E",
         "/logos/%3Cscript%3E",
         f"{IT}/diff?old=1&new=99999999999999999999",
         "/blocks?after=%00&q=%00",

@@ -98,7 +98,7 @@ def test_a_session_ends_with_a_logout_and_with_its_token(stage, client):
 def test_a_form_of_another_site_does_nothing(stage, client):
     client.post("/login", data={"token": token(stage, "victim")})
     for given in ({}, {"csrf": ""}, {"csrf": "0" * 64}, {"csrf": "é"}):
-        answer = client.post("/blocks/new/page-store", data={**given, ":name": "it", "title": "x"})
+        answer = client.post("/catalog/page-store", data={**given, ":name": "it", "title": "x"})
         assert answer.status_code == 403
         assert "nothing was done" in answer.text
     assert stage.registry.find("page-store") == []
@@ -107,7 +107,7 @@ def test_a_form_of_another_site_does_nothing(stage, client):
 
 
 def test_pages_run_no_script_but_ours_and_are_kept_nowhere(stage):
-    for path in ("/blocks", "/blocks/new", "/blocks/new/page-store", "/blocks/page-store/no-such"):
+    for path in ("/blocks", "/catalog", "/catalog/page-store", "/blocks/page-store/no-such"):
         answer = stage.browser().get(path)
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy
@@ -132,7 +132,7 @@ def test_styles_and_scripts_may_be_kept_for_long_under_the_address_of_their_cont
 def test_what_is_no_form_is_refused_on_a_page(stage):
     browser = stage.browser()
     for body in (b"\xff\xfe", b"a=%ff", b"a=" * 10):
-        answer = browser.raw("/blocks/new/page-store", body)
+        answer = browser.raw("/catalog/page-store", body)
         assert answer.status in (400, 403)
         assert "<h1>" in answer.html
 

@@ -102,7 +102,7 @@ def test_a_union_is_switched_and_lists_and_keys_are_edited(site: Site, browsing:
 
 def test_what_is_wrong_is_said_at_its_field_and_what_was_typed_stays(site: Site, browsing: Browsing) -> None:
     page = enter(site, browsing)
-    page.goto("/blocks/new/page-login")
+    page.goto("/catalog/page-login")
     page.get_by_label("Name", exact=False).first.fill("short")
     page.locator("[name=user]").fill("x")
     page.locator("[name=password]").select_option("set")
@@ -195,7 +195,7 @@ def test_a_viewer_is_offered_nothing_that_changes_and_refused_where_they_try(
 ) -> None:
     Store(title="seen", key=SecretStr(CANARY)).save("seen")
     page = enter(site, browsing, Role.VIEWER)
-    for path in ("/blocks", "/blocks/new", "/blocks/page-store/seen", "/blocks/page-store/seen/versions"):
+    for path in ("/blocks", "/catalog", "/blocks/page-store/seen", "/blocks/page-store/seen/versions"):
         page.goto(path)
         for word in ("Edit", "Rename", "Delete", "New block", "Test"):
             assert page.get_by_role("link", name=word, exact=True).count() == 0
@@ -208,7 +208,7 @@ def test_a_viewer_is_offered_nothing_that_changes_and_refused_where_they_try(
 
 def test_a_block_is_made_by_the_keyboard_alone(site: Site, browsing: Browsing) -> None:
     page = enter(site, browsing)
-    page.goto("/blocks/new/page-login")
+    page.goto("/catalog/page-login")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the page"
     page.keyboard.press("Enter")

@@ -24,7 +24,7 @@ def address_url(address: str) -> str:
 
 def new_url(slug: str = "", page: str = "") -> str:
     """Return the address of the catalog, or of the page that makes a block of a type."""
-    path = f"/blocks/new/{quote(slug, safe='')}" if slug else "/blocks/new"
+    path = f"/catalog/{quote(slug, safe='')}" if slug else "/catalog"
     return f"{path}/{page}" if page else path
 
 

@@ -84,7 +84,7 @@ def first_steps(visit: Visit, has_types: bool, lines: Sequence[Summary]) -> list
                 "Make a block",
                 "A block keeps what a program needs to reach something: an address, a name, a key.",
                 bool(lines),
-                "/blocks/new",
+                "/catalog",
                 "Choose its type",
             )
         )

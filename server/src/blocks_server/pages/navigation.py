@@ -19,7 +19,7 @@ class Entry:
 
 ENTRIES: Final = (
     Entry("Blocks", "/blocks"),
-    Entry("Catalog", "/blocks/new"),
+    Entry("Catalog", "/catalog"),
     Entry("Plugins", "/plugins"),
     Entry("Keys", "/keys", Right.KEYS),
     Entry("Tokens", "/tokens", Right.TOKENS),
@@ -35,8 +35,7 @@ def entries_for(holder: Holder) -> list[Entry]:
 def current_entry(path: str) -> str:
     """Return the address of the entry that a page belongs to; empty for a page that stands by itself.
 
-    >>> current_entry("/blocks/s3/raw/edit"), current_entry("/blocks/new/s3"), current_entry("/login")
-    ('/blocks', '/blocks/new', '')
+    >>> current_entry("/blocks/s3/raw/edit"), current_entry("/catalog/s3"), current_entry("/login")
+    ('/blocks', '/catalog', '')
     """
-    found = [entry.url for entry in ENTRIES if f"{path}/".startswith(f"{entry.url}/")]
-    return max(found, key=len, default="")
+    return next((entry.url for entry in ENTRIES if f"{path}/".startswith(f"{entry.url}/")), "")

@@ -24,7 +24,7 @@ _OF_LOGOS = {
 """A logo is a picture wherever it is opened: it runs nothing, and loads nothing."""
 
 
-@router.get("/blocks/new")
+@router.get("/catalog")
 def show_catalog(
     visit: Visited,
     q: Annotated[str, Query(max_length=200)] = "",

@@ -27,7 +27,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _TAKEN = "is taken by another block of this type"
 
 
-@router.get("/blocks/new/{slug}")
+@router.get("/catalog/{slug}")
 def show_new(visit: Visited, slug: str, name: str = "") -> Response:
     """Show an empty form."""
     visit.holder.require(Right.EDIT)
@@ -36,7 +36,7 @@ def show_new(visit: Visited, slug: str, name: str = "") -> Response:
     return _page(visit, block_type, filled, OwnFields(name=name[:100]))
 
 
-@router.post("/blocks/new/{slug}/form")
+@router.post("/catalog/{slug}/form")
 def change_new(visit: Visited, slug: str) -> Response:
     """Show the form in another way, with what was typed: a row added, another kind of value chosen."""
     visit.holder.require(Right.EDIT)
@@ -48,7 +48,7 @@ def change_new(visit: Visited, slug: str) -> Response:
     return _page(visit, block_type, filled, own)
 
 
-@router.post("/blocks/new/{slug}")
+@router.post("/catalog/{slug}")
 def save_new(visit: Visited, slug: str) -> Response:
     """Save a new block; what cannot be saved comes back with what is wrong, and with what was typed."""
     if asks_for_change(visit.form):
@@ -77,7 +77,7 @@ def save_new(visit: Visited, slug: str) -> Response:
     return visit.go_to(block_url(slug, document.name), f"{document.address} is saved.")
 
 
-@router.get("/blocks/new/{slug}/name")
+@router.get("/catalog/{slug}/name")
 def check_name(visit: Visited, slug: str) -> Response:
     """Tell at once whether a name can be given; what is typed into the form is asked for again when it is sent."""
     name = visit.request.query_params.get(":name", "").strip()
