@@ -33,10 +33,6 @@ QUIET = {
 }
 OWN = DaskExecutor(cluster_kwargs={"n_workers": 2, "threads_per_worker": 2})
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:unclosed <socket:ResourceWarning"
-)  # by Dask, of what was killed
-
 
 @pytest.fixture(scope="module")
 def cluster(own_pickling: None) -> Iterator[LocalCluster]:
