@@ -98,6 +98,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
     (package / "logos").mkdir()
     (package / "logos" / "suite-thing.svg").write_text(LOGO)
     monkeypatch.setenv("PYTHONPATH", str(pytester.path))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # what else is installed takes most of the time
     pytester.path.joinpath("suite-thing.md").write_text(PAGE)
     pytester.path.joinpath("test_acme.py").write_text(TESTS)
     assert pytester.run(sys.executable, "-c", WRITE_MANIFEST).ret == 0
@@ -144,7 +145,7 @@ def test_the_same_is_written_by_several_processes_at_once_and_again(
     run(pytester, "--blocks-quality")
     assert file.read_text() == alone
     file.unlink()
-    run(pytester, "--blocks-quality", "-n", "2").assert_outcomes(passed=15)
+    run(pytester, "--blocks-quality", "-p", "xdist.plugin", "-n", "2").assert_outcomes(passed=15)
     assert file.read_text() == alone
 
 

@@ -18,7 +18,7 @@ from blocks_core.library import Library
 from blocks_registry.declaring import carry_out, make_plan, read_raw
 from blocks_registry.opening import open_library
 
-KILLS = int(os.environ.get("BLOCKS_KILLS", "40")) // 2
+KILLS = int(os.environ.get("BLOCKS_KILLS", "20")) // 2
 COUNT = 40
 
 

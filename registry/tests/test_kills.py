@@ -23,7 +23,7 @@ from blocks_core.library import Library
 from blocks_core.registry import Put
 from blocks_registry.opening import open_registry, open_rotation
 
-KILLS = int(os.environ.get("BLOCKS_KILLS", "60"))
+KILLS = int(os.environ.get("BLOCKS_KILLS", "30"))
 """For each database; 200 and more by hand."""
 
 LIVES_SECONDS = (0.0, 0.12)

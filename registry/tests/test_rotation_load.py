@@ -21,10 +21,10 @@ from blocks_core import Block, use_library
 from blocks_registry.opening import open_rotation
 from blocks_registry.rotation import Rotation
 
-READERS, WRITERS = 4, 2
+READERS, WRITERS = 3, 2
 BATCHES = (500, 25)
 """Of each rotation's rewrap."""
-KILLS = int(os.environ.get("BLOCKS_KILLS", "20"))
+KILLS = int(os.environ.get("BLOCKS_KILLS", "8"))
 """Of a rewrap, on each database; 200 and more by hand."""
 
 WORKER = """
@@ -54,6 +54,7 @@ for counter in itertools.count(1):
             name = f"t{counter % 50}"
             assert Token.load(name).value.get_secret_value() == f"secret-{name}"
             Token.load(f"w{counter % 2}")
+            time.sleep(0.002)  # lest the readers take the whole machine
     turns += 1
     if (folder / "stop").exists():
         break
