@@ -44,7 +44,7 @@ contracts: setup
 	$(BIN)/lint-imports
 
 unit: setup
-	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 3 --no-loadscope-reorder
 
 docs: setup  ## Renew the manifests of our plugins, the pages of their types and the catalog
 	for package in $(PACKAGES); do $(BIN)/block plugin manifest $$package || exit 1; done

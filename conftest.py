@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from blocks_core.mask import MIN_CHARACTERS, SECRETS_IN_USE, Mask
+
 pytest_plugins = [
     "postgres_server",
     "registry_places",
@@ -48,7 +50,7 @@ _CONTAINERS = re.compile(
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give each test to the next free process, but those of containers to one.
+    """Give the tests of each file to the next free process, and those of containers to one.
 
     The groups of xdist do nothing with pytest 9.2, whose ids cannot be set any more (2026-11-27, pytest-xdist 3.8.0);
     this may go when they do.
@@ -57,9 +59,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "containers" if _CONTAINERS.search(nodeid) else nodeid
+            return "containers" if _CONTAINERS.search(nodeid) else nodeid.partition("::")[0]
 
     return Scheduling(config, log)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_secrets() -> None:
+    """What tests of other files kept as a secret, such as a short word, is none here."""
+    vars(SECRETS_IN_USE).update(vars(Mask(min_characters=MIN_CHARACTERS)))
 
 
 def pytest_configure() -> None:

@@ -12,7 +12,6 @@ from shelf_storage import ShelfStorage
 
 from blocks_core import Message, Notifier
 from blocks_core.errors import NotificationFailed
-from blocks_core.mask import MIN_CHARACTERS, SECRETS_IN_USE, Mask
 from blocks_flows.journal import close_journal
 from blocks_flows.runs import RunFilter, RunRecords
 
@@ -44,12 +43,6 @@ def own_pickling() -> Iterator[None]:
     yield
     copyreg.dispatch_table.clear()
     copyreg.dispatch_table.update(table)
-
-
-@pytest.fixture(autouse=True)
-def own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What tests of other folders kept as a secret, such as a short word, is none here."""
-    monkeypatch.setattr(SECRETS_IN_USE, "__dict__", vars(Mask(min_characters=MIN_CHARACTERS)))
 
 
 @pytest.fixture(autouse=True)
