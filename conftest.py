@@ -55,11 +55,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     The groups of xdist do nothing with pytest 9.2, whose ids cannot be set any more (2026-11-27, pytest-xdist 3.8.0);
     this may go when they do.
     """
-    from xdist.scheduler import LoadScopeScheduling
+    from xdist.scheduler import LoadFileScheduling
 
-    class Scheduling(LoadScopeScheduling):
+    class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "containers" if _CONTAINERS.search(nodeid) else nodeid.partition("::")[0]
+            return "containers" if _CONTAINERS.search(nodeid) else super()._split_scope(nodeid)
 
     return Scheduling(config, log)
 
