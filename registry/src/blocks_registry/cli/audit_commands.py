@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from shlex import quote
+from shlex import join
 from typing import Any
 
 import click
@@ -65,11 +65,9 @@ def list_audit(
     )
     emit_rows(output, rows, columns, empty="Nothing is recorded.")
     if output == "table" and len(rows) == limit and entries[-1].number > 1:
-        narrowed = [subject] if subject else []
-        narrowed += [f"--by {quote(by)}"] if by else []
-        narrowed += [f"--action {quote(action)}"] if action else []
-        command = " ".join(["block audit ls", *narrowed, f"--before {entries[-1].number}"])
-        emit_note(f'There may be more: "{command}".')
+        words = ["block", "audit", "ls", *([subject] if subject else [])]
+        words += [*(["--by", by] if by else []), *(["--action", action] if action else [])]
+        emit_note(f'There may be more: "{join([*words, "--before", str(entries[-1].number)])}".')
 
 
 @audit_group.command(
