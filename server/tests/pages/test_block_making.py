@@ -73,7 +73,7 @@ def test_a_name_that_is_taken_is_said_while_typing_and_when_it_is_sent(stage):
     assert "is free" in browser.part(f"{NEW}/name?%3Aname=other").text
     assert "must have 1 to 100" in browser.part(f"{NEW}/name?%3Aname=No+Good").text
     answer = browser.send(NEW, browser.get(NEW), {":name": "it", "title": "new"})
-    assert (answer.status, "Name is taken" in answer.problems) == (422, True)
+    assert (answer.status, "Name is taken" in answer.problems) == (409, True)
     assert answer.form.control("title").value == "new"
     assert Store.load("it").title == "old"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 
 from blocks_registry.access import GuardedRegistry, Holder
 from blocks_registry.errors import TokenInvalid
+from blocks_registry.once import Once
 from blocks_server.calls import read_body
 from blocks_server.forms.reading import MAX_PAIRS
 from blocks_server.pages.errors import FormNotOurs, FormUnreadable
@@ -40,6 +42,17 @@ class Visit:
     def registry(self) -> GuardedRegistry:
         """Return the registry as they see it."""
         return self.service.access.guard(self.service.registry, self.holder)
+
+    def registry_for(self, key: str) -> GuardedRegistry:
+        """Return the registry for what a form writes: it is done once, though the form may be sent again.
+
+        Args:    key: drawn by lot for the form; with none each is a write of its own.
+        """
+        if not key:
+            return self.registry
+        what = json.dumps([self.request.url.path, *self.form]).encode()
+        registry = self.service.registry.once(Once.of(key, self.holder.token_id, what))
+        return self.service.access.guard(registry, self.holder)
 
     @property
     def csrf(self) -> str:

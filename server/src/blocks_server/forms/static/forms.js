@@ -33,3 +33,39 @@ function areaFor(input) {
   input.replaceWith(area);
   return area;
 }
+
+// A form that is changed at the server is busy until the answer is there: what is typed meanwhile would be lost with
+// the fields that it is typed into, and what is sent would be without the change. A press of "Save" waits for it.
+let saveWaits = false;
+
+function formOf(event) {
+  const target = event.detail.target;
+  return target?.classList.contains("block-form") ? target : null;
+}
+
+function isBusy(form) {
+  return form.getAttribute("aria-busy") === "true";
+}
+
+document.addEventListener("htmx:beforeRequest", (event) => formOf(event)?.setAttribute("aria-busy", "true"));
+document.addEventListener("htmx:afterRequest", (event) => {
+  const form = formOf(event);
+  form?.removeAttribute("aria-busy");
+  if (form && !event.detail.successful) saveWaits = false;
+});
+document.addEventListener("htmx:afterSettle", () => {
+  const form = document.querySelector(".block-form");
+  if (!saveWaits || !form || isBusy(form)) return; // it is a note beside a field that has come
+  saveWaits = false;
+  form.requestSubmit();
+});
+document.addEventListener("beforeinput", (event) => {
+  const isSending = event.inputType === "insertLineBreak" && event.target instanceof HTMLInputElement;
+  const form = event.target.closest(".block-form");
+  if (form && isBusy(form) && !isSending) event.preventDefault();
+});
+document.addEventListener("submit", (event) => {
+  if (!event.target.classList.contains("block-form") || !isBusy(event.target)) return;
+  event.preventDefault();
+  saveWaits = true;
+});

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import uuid4
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -15,7 +16,7 @@ from blocks_server.forms import Filled, Page, render_form
 from blocks_server.pages.addresses import block_url, new_url
 from blocks_server.pages.blocks.form_pages import FormOfBlock, asks_for_change
 from blocks_server.pages.blocks.offered import details_of, find_type, has_logo, summary_of
-from blocks_server.pages.blocks.own_fields import OwnFields, is_taken, problem_of_name
+from blocks_server.pages.blocks.own_fields import KEY, OwnFields, is_taken, problem_of_name
 from blocks_server.pages.blocks.saving import writing_of
 from blocks_server.pages.errors import status_of
 from blocks_server.pages.page_routes import PageRoute
@@ -59,15 +60,15 @@ def save_new(visit: Visited, slug: str) -> Response:
     opened = FormOfBlock.open(registry, block_type, pairs=visit.form)
     filled = opened.read(visit.form)
     own = OwnFields.of_pairs(visit.form, with_name=True)
-    if not own.name_problem and is_taken(registry, slug, own.name):
-        own = replace(own, name_problem=_TAKEN)
     if own.problems or filled.answer is None:
+        if not own.name_problem and is_taken(registry, slug, own.name):
+            own = replace(own, name_problem=_TAKEN)
         return _page(visit, block_type, filled, own, status=422)
     writing = writing_of(filled.answer, block_type, own.name, opened.types, own.labels)
     try:
         if all(found.slug != slug for found in registry.types()):
             registry.register(block_type)
-        document = writing.save(registry, expected_version=0)
+        document = writing.save(visit.registry_for(dict(visit.form).get(KEY, "")), expected_version=0)
     except BlocksError as error:
         address = join_address(slug, own.name)
         if isinstance(error, (BlockExists, VersionConflict)) and error.address == address:
@@ -108,7 +109,7 @@ def _around(visit: Visit, block_type: BlockType, own: OwnFields) -> Page:
         save_url=new_url(block_type.slug),
         change_url=new_url(block_type.slug, "form"),
         save_text="Save the block",
-        hidden={"csrf": visit.csrf},
+        hidden={"csrf": visit.csrf, KEY: uuid4().hex},
         before=before,
         after=after,
         problems=tuple(own.problems),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from uuid import uuid4
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -15,7 +16,7 @@ from blocks_server.forms import Filled, Page, render_form
 from blocks_server.pages.addresses import block_url
 from blocks_server.pages.blocks.conflicts import Conflict, find_conflict, unclear_secrets
 from blocks_server.pages.blocks.form_pages import FormOfBlock, asks_for_change
-from blocks_server.pages.blocks.own_fields import BEGAN_WITH, EXPECTED, ID, OwnFields, labels_text
+from blocks_server.pages.blocks.own_fields import BEGAN_WITH, EXPECTED, ID, KEY, OwnFields, labels_text
 from blocks_server.pages.blocks.saving import writing_of
 from blocks_server.pages.blocks.sent import number_of
 from blocks_server.pages.blocks.upgrades import is_outdated
@@ -38,6 +39,8 @@ class _Editing:
     """What the form was filled in with first."""
     expected: int
     """The version that is saved on top of."""
+    key: str = ""
+    """Of the form that was sent."""
 
 
 @router.get(f"{_BLOCK}/edit")
@@ -78,22 +81,21 @@ def save_edit(visit: Visited, slug: str, name: str) -> Response:
     own = OwnFields.of_pairs(visit.form, with_name=False)
     now = registry.read(slug, name)
     conflict = find_conflict(registry, now, editing.expected)
-    if conflict is not None:
-        return _conflict_page(visit, editing, filled, own, conflict)
     if filled.answer is None or own.problems:
+        if conflict is not None:
+            return _conflict_page(visit, editing, filled, own, conflict)
         return _page(visit, editing, filled, own, status=422)
-    unclear = unclear_secrets(filled.answer.kept, editing.began_with.content, now.content)
-    if unclear:
-        return _page(visit, editing, filled.with_problems(unclear), own, status=409)
+    if conflict is None:  # else saving finds it, unless it was this form that saved
+        unclear = unclear_secrets(filled.answer.kept, editing.began_with.content, now.content)
+        if unclear:
+            return _page(visit, editing, filled.with_problems(unclear), own, status=409)
     writing = writing_of(filled.answer, editing.block_type, name, opened.types, own.labels)
     try:
-        document = writing.save(registry, editing.expected, editing.began_with.id)
+        document = writing.save(visit.registry_for(editing.key), editing.expected, editing.began_with.id)
     except BlocksError as error:
-        if isinstance(error, VersionConflict) and error.address == now.address:
-            now = registry.read(slug, name)
-            conflict = find_conflict(registry, now, editing.expected)
-            if conflict is not None:
-                return _conflict_page(visit, editing, filled, own, conflict)
+        conflict = find_conflict(registry, registry.read(slug, name), editing.expected)
+        if conflict is not None:
+            return _conflict_page(visit, editing, filled, own, conflict)
         filled = filled.with_problems(writing.problems_of(error))
         return _page(visit, editing, filled, own, status=status_of(error))
     return visit.go_to(block_url(slug, name), f"{document.address} is saved, version {document.version}.")
@@ -115,7 +117,7 @@ def _sent(visit: Visit, slug: str, name: str) -> _Editing:
     if sent.get(ID, "") not in ("", str(began_with.id)):
         raise VersionConflict(began_with.address, began_with.version, began_with.version)
     expected = number_of(sent.get(EXPECTED, "")) or began_with.version
-    return _Editing(visit.registry.type(slug), began_with, expected)
+    return _Editing(visit.registry.type(slug), began_with, expected, sent.get(KEY, ""))
 
 
 def _conflict_page(
@@ -160,6 +162,7 @@ def _around(visit: Visit, editing: _Editing, own: OwnFields) -> Page:
             EXPECTED: str(editing.expected),
             BEGAN_WITH: str(document.version),
             ID: str(document.id),
+            KEY: uuid4().hex,
         },
         before=before,
         after=after,

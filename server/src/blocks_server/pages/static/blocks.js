@@ -1,4 +1,5 @@
-// What HTML cannot do on the pages of blocks: copying code. Without it, people select it.
+// What HTML cannot do on the pages of blocks: copying code, and telling a double press from two. Without it, people
+// select code, and the second press is answered by the server.
 "use strict";
 
 for (const button of document.querySelectorAll("button[data-copies]")) {
@@ -35,4 +36,15 @@ document.addEventListener("htmx:responseError", (event) => {
 });
 document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.successful) document.getElementById("went-wrong")?.remove();
+});
+
+// A double press sends one form, not two. Whoever stops what takes long can send it again soon.
+// An input hides what a form has of the same name: a field "method" or "dataset" does, so none of those is asked for.
+const justSent = new WeakSet();
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.getAttribute("method") !== "post" || form.hasAttribute("hx-post")) return;
+  if (justSent.has(form)) event.preventDefault();
+  justSent.add(form);
+  setTimeout(() => justSent.delete(form), 1000);
 });
