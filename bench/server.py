@@ -280,6 +280,8 @@ def pages(server: Server, documents: int) -> dict[str, list[float]]:
         paths |= {
             "dashboard": ("/", cookie),
             "list of blocks": ("/blocks", cookie),
+            "list, last changed first": ("/blocks?sort=saved", cookie),
+            "list, what is to be upgraded": ("/blocks?stored=outdated", cookie),
             "list, one that is looked for": (f"/blocks?q=n{documents - 1}", cookie),
             "list, nothing is found": ("/blocks?q=no-such-block", cookie),
             "one block": (f"/blocks/{middle}", cookie),

@@ -12,13 +12,24 @@ from blocks_core.current import Actor, acting_as
 from blocks_core.document import Draft, Encoded
 from blocks_core.errors import BlockNotFound
 from blocks_core.schema import describe
+from blocks_core.upgrading import upgrades
 from blocks_registry import LocalRegistry
 from blocks_registry.access import GuardedRegistry, Holder, Reach, Role
-from blocks_registry.searching import Wanted
+from blocks_registry.searching import Order, Wanted
 
 
 class Item(Block, slug="search-item"):
     """Found."""
+
+
+class ItemGoneOn(Block, slug="search-item", version=2):
+    """Found, and more."""
+
+    more: str = ""
+
+    @upgrades(from_version=1)
+    def _more_came(data):
+        return {**data, "more": ""}
 
 
 class Group(Block, slug="searchx-group"):
@@ -50,6 +61,14 @@ def save(registry: LocalRegistry, block_type: type[Block], name: str, *held: str
             Encoded(data, marks),
             labels=labels,
         )
+    )
+
+
+def resave(registry: LocalRegistry, name: str, block_type: type[Block] = Item) -> None:
+    described = describe(block_type)
+    registry.save(
+        Draft("search-item", name, described.version, described.structure_hash, Encoded({}, {})),
+        overwrite=True,
     )
 
 
@@ -86,6 +105,53 @@ def test_pages_have_each_document_once(registry):
     assert names(registry, after="search-item/n2", limit=3) == ["n3", "n4", "n5"]
     assert names(registry, limit=3, labels={"team": "data"}) == ["n0", "n2", "n4"]
     assert names(registry, after="search-item/n4", limit=3, labels={"team": "data"}) == ["n6"]
+
+
+def test_what_was_saved_last_comes_first_page_by_page(registry):
+    for number in range(7):
+        save(registry, Item, f"n{number}", team="data" if number % 2 else "ops")
+    save(registry, Group, "all")
+    resave(registry, "n2")
+    registry.rename("search-item", "n5", "a5")
+    newest = ["n2", "all", "n6", "a5", "n4", "n3", "n1", "n0"]
+
+    def paged(limit: int, **wanted: object) -> list[str]:
+        asked, found, after = Wanted(order=Order.NEWEST, **wanted), [], None
+        while lines := registry.search(asked, after=after, limit=limit):
+            found += [line.name for line in lines]
+            after = Order.NEWEST.place_of(lines[-1])
+        return found
+
+    assert names(registry, order=Order.NEWEST) == newest
+    for limit in (1, 3, 8):
+        assert paged(limit) == newest
+    assert paged(2, labels={"team": "data"}) == ["a5", "n3", "n1"]
+    assert paged(2, slug="searchx-group") == ["all"]
+    for garbage in ("x", "nan/a/b", "//", "1e999/a/b"):
+        assert names(registry, order=Order.NEWEST, after=garbage) == newest
+    assert names(registry, order=Order.NEWEST, after="-1/a/b") == []
+    narrow = GuardedRegistry(registry, Holder("id", "ann", Role.VIEWER, Reach.of(["search-item/n*"])))
+    assert names(narrow, order=Order.NEWEST) == ["n2", "n6", "n4", "n3", "n1", "n0"]
+
+
+def test_what_is_stored_as_of_an_older_version_is_found(registry):
+    for name in ("a", "b"):
+        save(registry, Item, name)
+    save(registry, Group, "all")
+    assert names(registry, outdated=True) == []
+    registry.register(describe(ItemGoneOn))
+    assert names(registry, outdated=True) == ["a", "b"]
+    resave(registry, "a", ItemGoneOn)
+    assert names(registry, outdated=True) == ["b"]
+    assert names(registry, outdated=True, text="item/a") == []
+
+
+def test_what_somebody_resolved_is_found(registry):
+    for name in ("a", "b"):
+        save(registry, Item, name)
+    registry.load("search-item", "b")
+    assert len(registry.usages("search-item", "b")) == 1  # they are written now
+    assert names(registry, used=True) == ["b"]
 
 
 def test_nobody_finds_what_is_beyond_their_list(registry):

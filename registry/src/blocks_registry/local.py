@@ -164,9 +164,10 @@ class LocalRegistry:
         after: str | None = None,
         limit: int = ALL,
     ) -> list[Summary]:
-        """Return a line for each document that is asked for, sorted by slug, then by name.
+        """Return a line for each document that is asked for, in the order that is.
 
-        Args:    patterns: of addresses, of which one must fit. after: only what comes behind this address.
+        Args:    patterns: of addresses, of which one must fit. after: only what comes behind this place
+                 (`Order.place_of`), which is an address where addresses are the order.
         """
         self._prepare()
         with self._database.reading() as connection:

@@ -103,7 +103,7 @@ SELECT 1 FROM tree WHERE id = ?
 
 FIND = """
 WITH asked AS (
-    SELECT slug, name FROM documents WHERE {conditions} ORDER BY slug, name LIMIT ?
+    SELECT slug, name FROM documents WHERE {conditions} ORDER BY {order} LIMIT ?
 )
 SELECT d.id, d.slug, d.name, d.version, v.type_version, t.capabilities, d.saved_at, d.labels,
     (SELECT MAX(u.last_used_at) FROM usages AS u WHERE u.document_id = d.id)
@@ -111,8 +111,18 @@ FROM asked
 JOIN documents AS d ON d.slug = asked.slug AND d.name = asked.name
 JOIN document_versions AS v ON v.document_id = d.id AND v.version = d.version
 JOIN block_types AS t ON t.slug = d.slug AND t.version = v.type_version
-ORDER BY d.slug, d.name
+ORDER BY {order_found}
 """
+
+OUTDATED = """
+slug IN (SELECT t.slug FROM block_types AS t WHERE t.version > 1) AND id IN (
+    SELECT v.document_id FROM document_versions AS v
+    WHERE v.document_id = documents.id AND v.version = documents.version
+        AND v.type_version < (SELECT MAX(t.version) FROM block_types AS t WHERE t.slug = documents.slug)
+)
+"""
+
+USED = "EXISTS (SELECT 1 FROM usages AS u WHERE u.document_id = documents.id)"
 
 HISTORY = """
 SELECT version, type_version, action, saved_by, saved_at FROM document_versions

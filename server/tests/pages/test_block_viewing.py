@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -90,6 +91,18 @@ def test_the_list_goes_on_page_by_page_in_each_order(stage):
         seen = {name for name in names if f"/{name}" in first.html}
         assert seen | {name for name in names if f"/{name}" in second.html} == names
         assert second.html.count('class="block-name"') == 5
+
+
+def test_the_overview_shows_what_changed_last_of_however_many_blocks(stage):
+    for number in range(LINES + 5):
+        Login(user="Ann").save(f"n-{number:03}")
+    Login(user="Bob").save("n-003", overwrite=True)
+    page = stage.browser("viewer").get("/")
+    shown = re.findall(r'href="/blocks/page-login/([^"/]+)"', page.html)
+    assert list(dict.fromkeys(shown)) == ["n-003", *(f"n-{number:03}" for number in range(54, 47, -1))]
+    stage.library.load(Login, "n-000")
+    assert stage.registry.usages("page-login", "n-000")  # they are written now
+    assert "Load it in a program done" in stage.browser("admin").get("/").text
 
 
 def test_an_empty_registry_says_what_a_block_is(stage):
@@ -250,6 +263,12 @@ def test_an_older_block_says_so_and_is_upgraded_by_an_editor_who_sees_no_secret(
     assert (late.status, "upgrade the block, and edit it then" in late.text) == (409, True)
     assert "Its type has a newer version" in browser.get(path).text
     assert "upgrade" in browser.get("/blocks").text
+    Login(user="Ann").save("as-of-now")
+    assert (
+        "One block is stored as of an older version of its type. See what to upgrade" in browser.get("/").text
+    )
+    to_upgrade = browser.get("/blocks?stored=outdated").html
+    assert (path in to_upgrade, "as-of-now" in to_upgrade) == (True, False)
     assert browser.get(f"{path}/edit").location == f"{path}/upgrade"
     plan = browser.get(f"{path}/upgrade")
     assert "from version 1 to 2" in plan.text

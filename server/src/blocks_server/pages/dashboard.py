@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from blocks_core.records import Summary
-from blocks_core.schema import BlockType
 from blocks_registry.access import Right, Role
 from blocks_registry.key_status import next_steps
-from blocks_server.pages.addresses import block_url
-from blocks_server.pages.blocks.listed import MAX_SORTED, Question, find_blocks
+from blocks_registry.searching import Order, Wanted
+from blocks_server.pages.blocks.listed import Question
 from blocks_server.pages.blocks.offered import has_logo, offered_types
 from blocks_server.pages.page_routes import PageRoute
 from blocks_server.pages.rendering import render
@@ -23,6 +20,8 @@ from blocks_server.pages.visits import Visit, Visited
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 _RECENT: Final = 8
+_MAX_OUTDATED: Final = 100
+"""Blocks that are counted."""
 
 
 @dataclass(frozen=True)
@@ -51,23 +50,21 @@ def show_dashboard(visit: Visited) -> Response:
     """Show where things stand."""
     visit.holder.require(Right.READ)
     types = {found.slug: found for found in visit.registry.types()}
-    found = find_blocks(visit.registry, Question(sort="saved"), types, None)
-    steps = first_steps(visit, bool(types), found.lines)
+    recent = visit.registry.search(Wanted(order=Order.NEWEST), limit=_RECENT)
+    steps = first_steps(visit, bool(types), bool(recent))
     return render(
         visit,
         "dashboard.html",
         steps=[] if all(step.is_done for step in steps) else steps,
-        recent=found.lines[:_RECENT] if found.is_sorted else (),
-        is_sorted=found.is_sorted,
-        most=MAX_SORTED,
+        recent=recent,
         types=types,
         with_logo={slug for slug, each in types.items() if has_logo(each)},
-        concerns=concerns_of(visit, found.lines, types),
+        concerns=concerns_of(visit),
         may_edit=visit.holder.may(Right.EDIT),
     )
 
 
-def first_steps(visit: Visit, has_types: bool, lines: Sequence[Summary]) -> list[Step]:
+def first_steps(visit: Visit, has_types: bool, has_blocks: bool) -> list[Step]:
     """Return the steps to a program that loads a block, as far as somebody may take them."""
     steps: list[Step] = []
     if visit.holder.may(Right.EDIT):
@@ -83,7 +80,7 @@ def first_steps(visit: Visit, has_types: bool, lines: Sequence[Summary]) -> list
             Step(
                 "Make a block",
                 "A block keeps what a program needs to reach something: an address, a name, a key.",
-                bool(lines),
+                has_blocks,
                 "/catalog",
                 "Choose its type",
             )
@@ -109,14 +106,14 @@ def first_steps(visit: Visit, has_types: bool, lines: Sequence[Summary]) -> list
             "Load it in a program",
             "One line in the program, which each block's page has to copy. Where the server is, and the token, stand "
             "in the environment.",
-            any(line.last_used_at for line in lines),
+            bool(visit.registry.search(Wanted(used=True), limit=1)),
             code=f"export BLOCKS_URL={url}\nexport BLOCKS_TOKEN=blk_…",
         )
     )
     return steps
 
 
-def concerns_of(visit: Visit, lines: Sequence[Summary], types: dict[str, BlockType]) -> list[Concern]:
+def concerns_of(visit: Visit) -> list[Concern]:
     """Return what somebody should look at, the most pressing first."""
     found: list[Concern] = []
     if visit.holder.may(Right.KEYS):
@@ -129,12 +126,11 @@ def concerns_of(visit: Visit, lines: Sequence[Summary], types: dict[str, BlockTy
         named = ", ".join(each.slug for each in broken[:3])
         more = f" and {len(broken) - 3} more" if len(broken) > 3 else ""
         found.append(Concern(f"Types that cannot be used: {named}{more}.", "/plugins", "Plugins"))
-    old = [line for line in lines if line.slug in types and line.type_version < types[line.slug].version]
-    if old:
-        first = old[0]
-        count = f"{len(old)} blocks are" if len(old) > 1 else "One block is"
-        url = block_url(first.slug, first.name, "upgrade")
-        found.append(
-            Concern(f"{count} stored as of an older version of the type.", url, f"Upgrade {first.name}")
-        )
+    count = len(visit.registry.search(Wanted(outdated=True), limit=_MAX_OUTDATED + 1))
+    if count:
+        number = f"More than {_MAX_OUTDATED}" if count > _MAX_OUTDATED else str(count)
+        text = f"{number} blocks are stored as of older versions of their types."
+        if count == 1:
+            text = "One block is stored as of an older version of its type."
+        found.append(Concern(text, Question(stored="outdated").url(), "See what to upgrade"))
     return found

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from blocks_core.records import Summary
 from blocks_core.schema import BlockType
 from blocks_registry.access import GuardedRegistry, Right
-from blocks_registry.searching import Wanted
+from blocks_registry.searching import Order, Wanted
 from blocks_server.listing import Page, page_of
 from blocks_server.pages.addresses import with_query
 from blocks_server.pages.blocks.offered import capabilities_of, has_logo
@@ -26,9 +26,11 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 LINES: Final = 50
 MAX_SORTED: Final = 2000
-"""Blocks that are sorted by anything but their addresses, by which a registry has them in order."""
+"""Blocks that are sorted by their last use; by address and by time a registry has them in order."""
 
 Sort = Literal["address", "saved", "used"]
+Stored = Literal["", "outdated"]
+"""As of which version of their types: any, or an older one than the registry has."""
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -42,6 +44,7 @@ class Question:
     capability: str = ""
     label: str = ""
     sort: Sort = "address"
+    stored: Stored = ""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -52,13 +55,13 @@ class Question:
     @property
     def is_filtered(self) -> bool:
         """Tell whether some blocks may be left out."""
-        return bool(self.q or self.type or self.capability or self.label)
+        return bool(self.q or self.type or self.capability or self.label or self.stored)
 
     def url(self, **changes: str) -> str:
         """Return the address of the page with other words in it."""
         sort = "" if self.sort == "address" else self.sort
         words = {"q": self.q, "type": self.type, "capability": self.capability, "label": self.label}
-        return with_query("/blocks", {**words, "sort": sort, **changes})
+        return with_query("/blocks", {**words, "stored": self.stored, "sort": sort, **changes})
 
 
 @dataclass(frozen=True)
@@ -72,19 +75,26 @@ class Found:
     """Whether they are in the order that was asked for."""
 
 
-@router.get("/blocks")
-def list_blocks(
-    visit: Visited,
+def question_of(
     q: Annotated[str, Query(max_length=200)] = "",
     type: Annotated[str, Query(max_length=100)] = "",  # noqa: A002 the word in the address
     capability: Annotated[str, Query(max_length=100)] = "",
     label: Annotated[str, Query(max_length=300)] = "",
     sort: Sort = "address",
+    stored: Stored = "",
+) -> Question:
+    """Return what the address of a page asks for."""
+    return Question(q.strip(), type, capability, label.strip(), sort, stored)
+
+
+@router.get("/blocks")
+def list_blocks(
+    visit: Visited,
+    question: Annotated[Question, Depends(question_of)],
     after: Annotated[str, Query(max_length=300)] = "",
 ) -> Response:
     """List the blocks in reach."""
     visit.holder.require(Right.READ)
-    question = Question(q.strip(), type, capability, label.strip(), sort)
     types = {found.slug: found for found in visit.registry.types()}
     found = find_blocks(visit.registry, question, types, after or None)
     return render(
@@ -105,7 +115,7 @@ def list_blocks(
 def find_blocks(
     registry: GuardedRegistry, question: Question, types: Mapping[str, BlockType], after: str | None
 ) -> Found:
-    """Return the page of blocks behind an address."""
+    """Return the page of blocks behind a place."""
     text = question.q.lower()
     described = {slug for slug, found in types.items() if text and text in found.title.lower()}
     wanted = Wanted(
@@ -114,27 +124,25 @@ def find_blocks(
         text=text,
         labels=question.labels,
         described=frozenset(described),
+        outdated=question.stored == "outdated",
+        order=Order.NEWEST if question.sort == "saved" else Order.ADDRESS,
     )
-    if question.sort == "address":
+    if question.sort != "used":
         page = page_of(registry, wanted, after, LINES)
         return Found(page.lines, page.after)
     page = page_of(registry, wanted, None, MAX_SORTED)
     if page.after is not None:
         page = page_of(registry, wanted, after, LINES)
         return Found(page.lines, page.after, is_sorted=False)
-    return _sorted(page, question.sort, after)
+    return _by_use(page, after)
 
 
-def _sorted(page: Page, sort: Sort, after: str | None) -> Found:
-    """Return a page of what is sorted here; the next one begins at a number."""
-    lines = sorted(page.lines, key=lambda line: _moment(line, sort), reverse=True)
+def _by_use(page: Page, after: str | None) -> Found:
+    """Return a page of what was used last, which is sorted here; the next one begins at a number."""
+    lines = sorted(page.lines, key=lambda line: line.last_used_at or _NEVER, reverse=True)
     start = int(after) if after and after.isascii() and after.isdecimal() and len(after) < 9 else 0
     end = start + LINES
     return Found(lines[start:end], str(end) if end < len(lines) else None)
-
-
-def _moment(line: Summary, sort: Sort) -> datetime:
-    return line.saved_at if sort == "saved" else line.last_used_at or _NEVER
 
 
 def count_users(registry: GuardedRegistry, lines: Sequence[Summary]) -> Mapping[UUID, int]:
