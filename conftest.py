@@ -15,6 +15,8 @@ from blocks_core.mask import MIN_CHARACTERS, SECRETS_IN_USE, Mask
 pytest_plugins = [
     "postgres_server",
     "registry_places",
+    "token_clock",
+    "secret_service",
     "s3_server",
     "expiring_aws",
     "cutting_proxy",

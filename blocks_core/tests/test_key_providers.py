@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from shutil import rmtree, which
-from tempfile import mkdtemp
-from typing import Any
 
 import keyring
 import pytest
+from secret_service import SecretService
 
 import blocks_core
 from blocks_core.errors import KeysInvalid, KeysReadOnly, PluginBroken
@@ -105,51 +102,12 @@ class TestSystemKeyringInAFile(KeyProviderSuite):
         return EntryText("blocks")
 
 
-@pytest.fixture(scope="module")
-def secret_service() -> Iterator[dict[str, str]]:
-    """A D-Bus session with the Secret Service of GNOME, its keyring unlocked -> the environment that finds it."""
-    if not (which("dbus-daemon") and which("gnome-keyring-daemon")):
-        pytest.skip(
-            "needs a Secret Service: the programs dbus-daemon and gnome-keyring-daemon are not both installed"
-        )
-    folder = mkdtemp(prefix="blocks-keyring-")
-    found = {"HOME": folder, "XDG_DATA_HOME": f"{folder}/data", "XDG_RUNTIME_DIR": folder}
-    running: list[subprocess.Popen[str]] = []
-
-    def start(*command: str, said: str = "") -> str:
-        options: dict[str, Any] = {
-            "stdin": subprocess.PIPE,
-            "stdout": subprocess.PIPE,
-            "stderr": subprocess.DEVNULL,
-        }
-        process = subprocess.Popen(command, env=os.environ | found, text=True, **options)
-        running.append(process)
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(said)
-        process.stdin.close()
-        return process.stdout.readline().strip()
-
-    try:
-        found["DBUS_SESSION_BUS_ADDRESS"] = start("dbus-daemon", "--session", "--nofork", "--print-address=1")
-        daemon = ("gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets")
-        start(*daemon, f"--control-directory={folder}/control", said="a password")
-        yield found
-    finally:
-        for process in reversed(running):
-            process.kill()
-            process.wait()
-            assert process.stdout is not None
-            process.stdout.close()
-        rmtree(folder, ignore_errors=True)
-
-
 class TestSecretService(KeyProviderSuite):
     """The keyring of a Linux desktop."""
 
     @pytest.fixture
-    def setting(self, secret_service: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-        for name, value in secret_service.items():
+    def setting(self, secret_service: SecretService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+        for name, value in secret_service.environment().items():
             monkeypatch.setenv(name, value)
         use_backend("keyring.backends.SecretService.Keyring", monkeypatch)
         return f"keyring:{tmp_path.name}"
