@@ -58,7 +58,7 @@ class Slow(SecretSource, slug="resolve-slow"):
 
     def read_secret(self, key: str) -> SecretBytes:
         ASKED.append(key)
-        GATE.wait(10)
+        GATE.wait(60)
         if FAILING:
             raise FAILING[0]
         return SecretBytes(b"planted-slow")
@@ -212,7 +212,7 @@ def test_those_who_wait_for_an_answer_get_its_error_and_the_next_asks_anew() -> 
     def fail() -> bytes:
         asked.append(1)
         entered.set()
-        GATE.wait(10)
+        GATE.wait(60)
         raise CredentialsRefused("no")
 
     def want() -> None:
@@ -223,7 +223,7 @@ def test_those_who_wait_for_an_answer_get_its_error_and_the_next_asks_anew() -> 
 
     threads = [Thread(target=want) for _ in range(4)]
     threads[0].start()
-    entered.wait(10)
+    entered.wait(60)
     for thread in threads[1:]:
         thread.start()
     while len(values._questions) != 1:

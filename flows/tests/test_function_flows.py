@@ -85,7 +85,7 @@ def test_map_gives_a_list_of_futures_that_run_in_parallel() -> None:
 
     @task
     def meet(x, offset):
-        together.wait(timeout=10)
+        together.wait(timeout=60)
         return x + offset, blocks_flows.context.map_index, blocks_flows.context.task_run_name
 
     @flow(executor=LocalDaskExecutor(num_workers=6))

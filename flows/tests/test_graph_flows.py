@@ -218,7 +218,7 @@ def test_mapped_runs_are_parallel_on_threads() -> None:
 
     @task
     def meet(x):
-        together.wait(timeout=10)  # breaks unless all six are there at once
+        together.wait(timeout=60)  # breaks unless all six are there at once
         return x
 
     with Flow("f", executor=LocalDaskExecutor(num_workers=6)) as f:
@@ -229,7 +229,7 @@ def test_mapped_runs_are_parallel_on_threads() -> None:
 def test_threads_have_room_for_four_tasks_on_the_smallest_machine() -> None:
     together = threading.Barrier(4)
     with Flow("f", executor=LocalDaskExecutor()) as f:
-        task(lambda _: together.wait(timeout=10)).map(list(range(4)))
+        task(lambda _: together.wait(timeout=60)).map(list(range(4)))
     assert f.run().is_successful()
 
 

@@ -168,7 +168,7 @@ def _interrupted(process: subprocess.Popen[str]) -> tuple[str, str]:
     for _ in range(5):
         process.send_signal(signal.SIGINT)
         try:
-            out, err = process.communicate(timeout=4)
+            out, err = process.communicate(timeout=20)
         except subprocess.TimeoutExpired:
             continue
         return out, "" if err.startswith("Exception ignored in: <function WeakSet") else err

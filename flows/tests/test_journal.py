@@ -104,11 +104,11 @@ f.run()
             assert process.poll() is None
         time.sleep(0.5)  # more than the journal gathers rows for
         process.send_signal(signal.SIGKILL)
-        process.wait(timeout=10)
+        process.wait(timeout=60)
         process.stdout.close()
     finally:
         process.kill()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
     [run] = records.list_runs(RunFilter())
     assert (run["flow_name"], run["state_type"]) == ("killed", "Running")
     assert [(row["name"], row["state_type"]) for row in records.task_runs(run["id"])] == [

@@ -400,7 +400,7 @@ def test_an_engine_without_an_init_process_runs_jobs_too(tmp_path):
         assert block.check().ok
         ignoring = block.submit(Job(("sleep", "600")))
         ignoring.cancel()
-        assert ignoring.wait(10).status == "cancelled"
+        assert ignoring.wait(60).status == "cancelled"
 
 
 def test_a_forked_child_uses_an_engine_that_its_parent_used(container, submit):

@@ -321,7 +321,7 @@ class TestEnding:
             [sys.executable, "-c", source], input=pickle.dumps((block, handle.id)), check=True, timeout=60
         )
         assert handle.status() == "cancelled"
-        end = handle.wait(10)
+        end = handle.wait(60)
         assert (end.status, end.log_tail) == ("cancelled", ("ready",))
         assert list(lines) == []
 
@@ -336,6 +336,6 @@ class TestPulling:
         registry = Registry(server=image_registry.server, password=image_registry.password)
         handle = submit(job, image_pull_policy="Always", registry=registry)
         assert list(handle.logs()) == ["pulled"]
-        assert handle.wait(10).ok
+        assert handle.wait(60).ok
         assert anonymous.wait(30).status == "crashed"
         assert image_registry.password not in anonymous.wait(0).reason
