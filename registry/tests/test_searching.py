@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
 
 import pytest
 from registry_places import RegistryPlace
 
+import blocks_registry
 from blocks_core import Block
 from blocks_core.current import Actor, acting_as
 from blocks_core.document import Draft, Encoded
@@ -144,6 +149,40 @@ def test_what_is_stored_as_of_an_older_version_is_found(registry):
     resave(registry, "a", ItemGoneOn)
     assert names(registry, outdated=True) == ["b"]
     assert names(registry, outdated=True, text="item/a") == []
+
+
+def test_a_database_from_before_that_was_noted_tells_it_too(place: RegistryPlace, tmp_path, monkeypatch):
+    (tmp_path / "migrations_of_then").mkdir()
+    for path in Path(blocks_registry.__file__).parent.glob("migrations/000[1-4]*.sql"):
+        shutil.copy(path, tmp_path / "migrations_of_then")
+    (tmp_path / "migrations_of_then" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    database = place.database()
+    database.migrate("registry", "migrations_of_then")
+    database.close()
+    ids = [str(UUID(int=number)) for number in range(3)]
+    types = [describe(each) for each in (Item, ItemGoneOn)]
+    place.run(
+        *(
+            "INSERT INTO block_types VALUES "
+            f"('search-item', {each.version}, '{each.structure_hash}', '[]', '{json.dumps(each.to_json())}', 0)"
+            for each in types
+        ),
+        *(
+            f"INSERT INTO documents (id, slug, name, version, saved_at) VALUES ('{key}', 'search-item', '{name}', 1, 0)"
+            for key, name in zip(ids, ("old", "new", "damaged"), strict=True)
+        ),
+        *(
+            "INSERT INTO document_versions (document_id, version, type_version, data, marks, saved_at) "
+            f"VALUES ('{key}', 1, {version}, '{{}}', '{{}}', 0)"
+            for key, version in zip(ids, (1, 2), strict=False)
+        ),
+    )
+    registry = place.registry()
+    assert names(registry, outdated=True, text="item/old") == ["old"]
+    assert names(registry, text="item/new")[0] == "new"
+    assert "new" not in names(registry, outdated=True)
+    registry.close()
 
 
 def test_what_somebody_resolved_is_found(registry):

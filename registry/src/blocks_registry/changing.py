@@ -149,7 +149,15 @@ class Change:
         labels = json.dumps(dict(document.labels))
         self._connection.execute(
             statements.PUT_DOCUMENT,
-            (document_id, document.slug, document.name, document.version, labels, saved_at),
+            (
+                document_id,
+                document.slug,
+                document.name,
+                document.version,
+                document.type_version,
+                labels,
+                saved_at,
+            ),
         )
         self._connection.execute(
             statements.ADD_VERSION,

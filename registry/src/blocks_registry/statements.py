@@ -28,8 +28,7 @@ ID_AND_VERSION = "SELECT id, version, labels FROM documents WHERE slug = ? AND n
 
 HELD = """
 SELECT d.slug, t.capabilities FROM documents AS d
-JOIN document_versions AS v ON v.document_id = d.id AND v.version = d.version
-JOIN block_types AS t ON t.slug = d.slug AND t.version = v.type_version
+JOIN block_types AS t ON t.slug = d.slug AND t.version = d.type_version
 WHERE d.id = ?
 """
 
@@ -40,9 +39,12 @@ NAMES_BEFORE = "SELECT name FROM documents WHERE slug = ? AND name < ? ORDER BY 
 NAMES_AFTER = "SELECT name FROM documents WHERE slug = ? AND name > ? ORDER BY name LIMIT 500"
 
 PUT_DOCUMENT = """
-INSERT INTO documents (id, slug, name, version, labels, saved_at) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO documents (id, slug, name, version, type_version, labels, saved_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
-    version = excluded.version, labels = excluded.labels, saved_at = excluded.saved_at
+    version = excluded.version,
+    type_version = excluded.type_version,
+    labels = excluded.labels,
+    saved_at = excluded.saved_at
 """
 
 RENAME = "UPDATE documents SET name = ? WHERE id = ?"
@@ -105,21 +107,17 @@ FIND = """
 WITH asked AS (
     SELECT slug, name FROM documents WHERE {conditions} ORDER BY {order} LIMIT ?
 )
-SELECT d.id, d.slug, d.name, d.version, v.type_version, t.capabilities, d.saved_at, d.labels,
+SELECT d.id, d.slug, d.name, d.version, d.type_version, t.capabilities, d.saved_at, d.labels,
     (SELECT MAX(u.last_used_at) FROM usages AS u WHERE u.document_id = d.id)
 FROM asked
 JOIN documents AS d ON d.slug = asked.slug AND d.name = asked.name
-JOIN document_versions AS v ON v.document_id = d.id AND v.version = d.version
-JOIN block_types AS t ON t.slug = d.slug AND t.version = v.type_version
+JOIN block_types AS t ON t.slug = d.slug AND t.version = d.type_version
 ORDER BY {order_found}
 """
 
 OUTDATED = """
-slug IN (SELECT t.slug FROM block_types AS t WHERE t.version > 1) AND id IN (
-    SELECT v.document_id FROM document_versions AS v
-    WHERE v.document_id = documents.id AND v.version = documents.version
-        AND v.type_version < (SELECT MAX(t.version) FROM block_types AS t WHERE t.slug = documents.slug)
-)
+slug IN (SELECT t.slug FROM block_types AS t WHERE t.version > 1)
+AND type_version < (SELECT MAX(t.version) FROM block_types AS t WHERE t.slug = documents.slug)
 """
 
 USED = "EXISTS (SELECT 1 FROM usages AS u WHERE u.document_id = documents.id)"
