@@ -28,8 +28,8 @@ _OF_PATTERN: Final = "(slug LIKE ? ESCAPE '!' AND name LIKE ? ESCAPE '!')"
 class Order(Enum):
     """In which order blocks come."""
 
-    ADDRESS = ("slug, name", "d.slug, d.name")
-    NEWEST = ("saved_at DESC, slug DESC, name DESC", "d.saved_at DESC, d.slug DESC, d.name DESC")
+    ADDRESS = "d.slug, d.name"
+    NEWEST = "d.saved_at DESC, d.slug DESC, d.name DESC"
 
     def place_of(self, line: Summary) -> str:
         """Return the place of a line, behind which others are asked for."""
@@ -82,8 +82,7 @@ def search(
     found: list[Summary] = []
     while len(found) < limit:
         conditions, values = _conditions(wanted, patterns, after)
-        order, order_found = wanted.order.value
-        statement = FIND.format(conditions=" AND ".join(conditions), order=order, order_found=order_found)
+        statement = FIND.format(conditions=" AND ".join(conditions), order=wanted.order.value)
         count = limit - len(found)
         rows = connection.execute(statement, (*values, count)).fetchall()
         lines = [summary_of(row) for row in rows]

@@ -105,22 +105,22 @@ SELECT 1 FROM tree WHERE id = ?
 
 FIND = """
 WITH asked AS (
-    SELECT slug, name FROM documents WHERE {conditions} ORDER BY {order} LIMIT ?
+    SELECT d.slug, d.name FROM documents AS d WHERE {conditions} ORDER BY {order} LIMIT ?
 )
 SELECT d.id, d.slug, d.name, d.version, d.type_version, t.capabilities, d.saved_at, d.labels,
     (SELECT MAX(u.last_used_at) FROM usages AS u WHERE u.document_id = d.id)
 FROM asked
 JOIN documents AS d ON d.slug = asked.slug AND d.name = asked.name
 JOIN block_types AS t ON t.slug = d.slug AND t.version = d.type_version
-ORDER BY {order_found}
+ORDER BY {order}
 """
 
 OUTDATED = """
 slug IN (SELECT t.slug FROM block_types AS t WHERE t.version > 1)
-AND type_version < (SELECT MAX(t.version) FROM block_types AS t WHERE t.slug = documents.slug)
+AND type_version < (SELECT MAX(t.version) FROM block_types AS t WHERE t.slug = d.slug)
 """
 
-USED = "EXISTS (SELECT 1 FROM usages AS u WHERE u.document_id = documents.id)"
+USED = "EXISTS (SELECT 1 FROM usages AS u WHERE u.document_id = d.id)"
 
 HISTORY = """
 SELECT version, type_version, action, saved_by, saved_at FROM document_versions

@@ -6,8 +6,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import parse_qsl, quote
+from uuid import uuid4
 
 from fastapi import Depends
 from starlette.concurrency import run_in_threadpool
@@ -26,6 +27,9 @@ from blocks_server.pages.sessions import FIELD, HEADER, csrf_of, is_csrf_of, ses
 from blocks_server.service import Service
 from blocks_server.trail import trail_of
 
+KEY: Final = ":key"
+"""By which a form that is sent again is known: whoever presses twice, or again after the line was cut, saves once."""
+
 
 @dataclass
 class Visit:
@@ -43,11 +47,10 @@ class Visit:
         """Return the registry as they see it."""
         return self.service.access.guard(self.service.registry, self.holder)
 
-    def registry_for(self, key: str) -> GuardedRegistry:
-        """Return the registry for what a form writes: it is done once, though the form may be sent again.
-
-        Args:    key: drawn by lot for the form; with none each is a write of its own.
-        """
+    @property
+    def registry_once(self) -> GuardedRegistry:
+        """Return the registry for what their form writes: done once, though a form that has a key is sent again."""
+        key = next((text for name, text in self.form if name == KEY), "")
         if not key:
             return self.registry
         what = json.dumps([self.request.url.path, *self.form]).encode()
@@ -58,6 +61,11 @@ class Visit:
     def csrf(self) -> str:
         """Return what their forms carry, so that no other site sends one for them."""
         return csrf_of(self.session)
+
+    @property
+    def hidden(self) -> dict[str, str]:
+        """Return what a form of theirs carries that may be sent again."""
+        return {FIELD: self.csrf, KEY: uuid4().hex}
 
     @property
     def is_part(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from uuid import uuid4
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -16,7 +15,7 @@ from blocks_server.forms import Filled, Page, render_form
 from blocks_server.pages.addresses import block_url, new_url
 from blocks_server.pages.blocks.form_pages import FormOfBlock, asks_for_change
 from blocks_server.pages.blocks.offered import details_of, find_type, has_logo, summary_of
-from blocks_server.pages.blocks.own_fields import KEY, OwnFields, is_taken, problem_of_name
+from blocks_server.pages.blocks.own_fields import OwnFields, is_taken, problem_of_name
 from blocks_server.pages.blocks.saving import writing_of
 from blocks_server.pages.errors import status_of
 from blocks_server.pages.page_routes import PageRoute
@@ -68,7 +67,7 @@ def save_new(visit: Visited, slug: str) -> Response:
     try:
         if all(found.slug != slug for found in registry.types()):
             registry.register(block_type)
-        document = writing.save(visit.registry_for(dict(visit.form).get(KEY, "")), expected_version=0)
+        document = writing.save(visit.registry_once, expected_version=0)
     except BlocksError as error:
         address = join_address(slug, own.name)
         if isinstance(error, (BlockExists, VersionConflict)) and error.address == address:
@@ -109,7 +108,7 @@ def _around(visit: Visit, block_type: BlockType, own: OwnFields) -> Page:
         save_url=new_url(block_type.slug),
         change_url=new_url(block_type.slug, "form"),
         save_text="Save the block",
-        hidden={"csrf": visit.csrf, KEY: uuid4().hex},
+        hidden=visit.hidden,
         before=before,
         after=after,
         problems=tuple(own.problems),

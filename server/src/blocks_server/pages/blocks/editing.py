@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from uuid import uuid4
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from blocks_core.document import Document
-from blocks_core.errors import BlocksError, SchemaConflict, VersionConflict
+from blocks_core.errors import BlocksError, FieldProblem, SchemaConflict, VersionConflict
 from blocks_core.schema import BlockType
 from blocks_registry.access import Right
 from blocks_server.forms import Filled, Page, render_form
 from blocks_server.pages.addresses import block_url
 from blocks_server.pages.blocks.conflicts import Conflict, find_conflict, unclear_secrets
 from blocks_server.pages.blocks.form_pages import FormOfBlock, asks_for_change
-from blocks_server.pages.blocks.own_fields import BEGAN_WITH, EXPECTED, ID, KEY, OwnFields, labels_text
+from blocks_server.pages.blocks.own_fields import BEGAN_WITH, EXPECTED, ID, OwnFields, labels_text
 from blocks_server.pages.blocks.saving import writing_of
 from blocks_server.pages.blocks.sent import number_of
 from blocks_server.pages.blocks.upgrades import is_outdated
@@ -39,8 +39,6 @@ class _Editing:
     """What the form was filled in with first."""
     expected: int
     """The version that is saved on top of."""
-    key: str = ""
-    """Of the form that was sent."""
 
 
 @router.get(f"{_BLOCK}/edit")
@@ -79,25 +77,18 @@ def save_edit(visit: Visited, slug: str, name: str) -> Response:
     opened = FormOfBlock.open(registry, editing.block_type, editing.began_with.content, visit.form)
     filled = opened.read(visit.form)
     own = OwnFields.of_pairs(visit.form, with_name=False)
-    now = registry.read(slug, name)
-    conflict = find_conflict(registry, now, editing.expected)
     if filled.answer is None or own.problems:
-        if conflict is not None:
-            return _conflict_page(visit, editing, filled, own, conflict)
-        return _page(visit, editing, filled, own, status=422)
-    if conflict is None:  # else saving finds it, unless it was this form that saved
+        return _refused(visit, editing, filled, own, 422)
+    now = registry.read(slug, name)
+    if now.version == editing.expected:  # else saving finds it, unless it was this form that saved
         unclear = unclear_secrets(filled.answer.kept, editing.began_with.content, now.content)
         if unclear:
             return _page(visit, editing, filled.with_problems(unclear), own, status=409)
     writing = writing_of(filled.answer, editing.block_type, name, opened.types, own.labels)
     try:
-        document = writing.save(visit.registry_for(editing.key), editing.expected, editing.began_with.id)
+        document = writing.save(visit.registry_once, editing.expected, editing.began_with.id)
     except BlocksError as error:
-        conflict = find_conflict(registry, registry.read(slug, name), editing.expected)
-        if conflict is not None:
-            return _conflict_page(visit, editing, filled, own, conflict)
-        filled = filled.with_problems(writing.problems_of(error))
-        return _page(visit, editing, filled, own, status=status_of(error))
+        return _refused(visit, editing, filled, own, status_of(error), writing.problems_of(error))
     return visit.go_to(block_url(slug, name), f"{document.address} is saved, version {document.version}.")
 
 
@@ -117,15 +108,25 @@ def _sent(visit: Visit, slug: str, name: str) -> _Editing:
     if sent.get(ID, "") not in ("", str(began_with.id)):
         raise VersionConflict(began_with.address, began_with.version, began_with.version)
     expected = number_of(sent.get(EXPECTED, "")) or began_with.version
-    return _Editing(visit.registry.type(slug), began_with, expected, sent.get(KEY, ""))
+    return _Editing(visit.registry.type(slug), began_with, expected)
 
 
-def _conflict_page(
-    visit: Visit, editing: _Editing, filled: Filled, own: OwnFields, conflict: Conflict
+def _refused(
+    visit: Visit,
+    editing: _Editing,
+    filled: Filled,
+    own: OwnFields,
+    status: int,
+    problems: Sequence[FieldProblem] = (),
 ) -> Response:
-    """Show what others changed, and the form, which is saved on top of that when it is sent again."""
-    now = replace(editing, expected=conflict.now.version)
-    return _page(visit, now, filled, own, status=409, conflict=conflict)
+    """Show what is wrong; but first what others changed meanwhile, and the form to be saved on top of that."""
+    began_with = editing.began_with
+    now = visit.registry.read(began_with.slug, began_with.name)
+    conflict = find_conflict(visit.registry, now, editing.expected)
+    if conflict is None:
+        return _page(visit, editing, filled.with_problems(problems), own, status=status)
+    on_top = replace(editing, expected=now.version)
+    return _page(visit, on_top, filled, own, status=409, conflict=conflict)
 
 
 def _page(
@@ -158,11 +159,10 @@ def _around(visit: Visit, editing: _Editing, own: OwnFields) -> Page:
         change_url=f"{url}/form",
         save_text="Save the block",
         hidden={
-            "csrf": visit.csrf,
+            **visit.hidden,
             EXPECTED: str(editing.expected),
             BEGAN_WITH: str(document.version),
             ID: str(document.id),
-            KEY: uuid4().hex,
         },
         before=before,
         after=after,

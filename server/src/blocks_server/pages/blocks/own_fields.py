@@ -13,8 +13,6 @@ from blocks_core.names import check_labels, check_name
 from blocks_registry.access import GuardedRegistry
 
 NAME, LABELS, EXPECTED, BEGAN_WITH, ID = ":name", ":labels", ":expected", ":began-with", ":id"
-KEY = ":key"
-"""By which a form that is sent again is known: whoever presses twice, or again after the line was cut, saves once."""
 
 NAME_RULE = "1 to 100 lower-case letters, digits, '-', '_' or '.', beginning with a letter or a digit."
 
